@@ -1,0 +1,1 @@
+"""singleout: words or marks go in with a video, tracks come out."""

@@ -1,0 +1,166 @@
+"""The one interface of every system: a Segmenter takes a video and prompts and gives masks of objects over time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from singleout.errors import InputError
+from singleout.prompts import PROMPT_NAMES, Prompt, as_prompts, check_prompts
+from singleout.tracks import Answer, FrameMasks, ObjectInfo, Tracks
+
+Frame = npt.NDArray[np.uint8]
+
+
+class VideoLike(Protocol):
+    """What a system needs of a video; `media.Video` is one. Frames are (height, width, 3) uint8 RGB."""
+
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def num_frames(self) -> int: ...
+    def __getitem__(self, index: int) -> Frame: ...
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]: ...
+    def shots(self) -> list[tuple[int, int]]: ...
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a system accepts and promises.
+
+    prompts: classes of `prompts` that it takes. tasks: of instances, semantic, panoptic, referring, objects.
+    look_ahead: frames that its session must see before one is final, None where it needs the whole video.
+    """
+
+    prompts: frozenset[type]
+    tasks: frozenset[str]
+    look_ahead: int | None
+
+
+class Session(ABC):
+    """One pass over frames that the caller feeds, with bounded memory; for cameras and robots.
+
+    `objects` and `answers` grow as prompts are added and frames come in.
+    """
+
+    objects: dict[int, ObjectInfo]
+    answers: list[Answer]
+
+    @property
+    @abstractmethod
+    def memory_limit(self) -> int:
+        """The most bytes that the state of this session may take, whatever the length, for its present objects."""
+
+    @abstractmethod
+    def step(self, frame: Frame, *, new_shot: bool = False) -> list[FrameMasks]:
+        """Feed the next frame, (height, width, 3) uint8 RGB, and get the frames that became final.
+
+        new_shot says that the picture was cut before this frame: memory restarts.
+        """
+
+    @abstractmethod
+    def add(self, prompt: Prompt | str) -> list[int]:
+        """Add an object or correct one, at any time; returns the ids concerned.
+
+        A mark for a frame that is not the last one fed or a later one is refused with InputError.
+        """
+
+    @abstractmethod
+    def finish(self) -> list[FrameMasks]:
+        """Say that no frame follows; returns the frames that were still open."""
+
+    @abstractmethod
+    def state(self) -> bytes:
+        """The whole state as bytes (safetensors with a header), to be given to `Segmenter.resume_session`."""
+
+
+@dataclass
+class Stream:
+    """Results as they come. Iterate over it; `objects` and `answers` are complete when it is exhausted.
+
+    `state()`, called between two frames, gives bytes with which `Segmenter.stream(..., state=…)` goes on after
+    the last frame that was handed out, with equal results.
+    """
+
+    frames: Iterator[FrameMasks]
+    objects: dict[int, ObjectInfo] = field(default_factory=dict)
+    answers: list[Answer] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[FrameMasks]:
+        return iter(self.frames)
+
+    def state(self) -> bytes | None:
+        """Bytes to go on from, or None for a system that starts again."""
+        return None
+
+
+class Segmenter(ABC):
+    """A system, loaded and ready. Subclasses implement `_stream`, and `_session` where they can."""
+
+    name: str
+    abilities: Abilities
+
+    @abstractmethod
+    def _stream(self, video: VideoLike, prompts: tuple[Prompt, ...], state: bytes | None, options: dict[str, Any]) -> Stream:
+        """The system's own pass or passes over the video; every frame is handed out exactly once."""
+
+    def _session(self, prompts: tuple[Prompt, ...], options: dict[str, Any]) -> Session:
+        raise InputError(f"{self.name} must see the whole video first, so it has no session; use segment or stream")
+
+    def resume_session(self, state: bytes) -> Session:
+        """A session that goes on from `Session.state()`. Raises InputError for bytes of another system."""
+        raise InputError(f"{self.name} has no session")
+
+    def check(self, prompts: Sequence[Prompt]) -> None:
+        """Refuse prompts that this system cannot take, naming those that it can."""
+        for prompt in prompts:
+            if type(prompt) not in self.abilities.prompts:
+                can = ", ".join(sorted(PROMPT_NAMES[kind] for kind in self.abilities.prompts))
+                raise InputError(f"{self.name} cannot take a {PROMPT_NAMES[type(prompt)]}; it takes: {can}")
+
+    def stream(
+        self, video: Any, prompts: Prompt | str | Sequence[Any], *, state: bytes | None = None, **options: Any
+    ) -> Stream:
+        """Masks frame by frame; frames may come in another order than in the video, each once.
+
+        video: a `Video` or anything that `Video` opens. Raises InputError for prompts that do not fit.
+        """
+        opened = open_video(video)
+        asked = as_prompts(prompts)
+        self.check(asked)
+        check_prompts(asked, opened.height, opened.width, opened.num_frames)
+        return self._stream(opened, asked, state, options)
+
+    def segment(self, video: Any, prompts: Prompt | str | Sequence[Any], **options: Any) -> Tracks:
+        """The tracks of everything that the prompts mean, over the whole video."""
+        opened = open_video(video)
+        stream = self.stream(opened, prompts, **options)
+        tracks = Tracks(height=opened.height, width=opened.width, num_frames=opened.num_frames)
+        for frame_masks in stream:
+            tracks.append(frame_masks)
+        return tracks.describe(stream.objects, stream.answers)
+
+    def session(self, prompts: Prompt | str | Sequence[Any], **options: Any) -> Session:
+        """A `Session` that you feed frame by frame; refused by name where the system must see the whole video."""
+        asked = as_prompts(prompts)
+        self.check(asked)
+        return self._session(asked, options)
+
+
+def open_video(video: Any) -> VideoLike:
+    """A `Video` as it is; a path or an array is opened as one."""
+    from singleout.media import Video
+
+    if isinstance(video, Video):
+        return video
+    if all(hasattr(video, name) for name in ("frames", "num_frames", "height", "width")):
+        checked: VideoLike = video
+        return checked
+    return Video(video)
