@@ -1,0 +1,133 @@
+"""Reading masks of earlier frames by feature similarity: over the whole picture, and in a window of the last frame.
+
+The memory holds the first frame of each object and the last few, as in space-time memory networks (Oh et al. 2019);
+the window around each cell follows CFBI (Yang et al. 2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def read_global(query: Tensor, keys: Tensor, values: Tensor, top_k: int | None) -> Tensor:
+    """Attend from each cell to the memory cells that look most like it.
+
+    query: (batch, channels, cells). keys: (batch, channels, memory). values: (batch, num_objects, width, memory).
+    Returns (batch, num_objects, width, cells). `top_k` limits each cell to its most similar ones; None reads all.
+    """
+    similarity = query.transpose(1, 2) @ keys
+    if top_k is None or top_k >= similarity.shape[2]:
+        weights = similarity.softmax(dim=2)
+    else:
+        best, where = similarity.topk(top_k, dim=2)
+        weights = torch.zeros_like(similarity).scatter_(2, where, best.softmax(dim=2))
+    batch, count, width, memory = values.shape
+    read = values.reshape(batch, count * width, memory) @ weights.transpose(1, 2)
+    return read.view(batch, count, width, -1)
+
+
+def read_local(query: Tensor, key: Tensor, labels: Tensor, radius: int) -> Tensor:
+    """Read the last frame's labels where its features, in a window around each cell, look alike.
+
+    query, key: (batch, channels, height, width). labels: (batch, num_objects, height, width).
+    Returns (batch, num_objects, height, width), the mean label under a softmax over the (2 radius + 1)^2 window;
+    cells outside the picture do not take part.
+    """
+    height, width = query.shape[-2:]
+    side = 2 * radius + 1
+    padded = F.pad(key, (radius,) * 4)
+    outside = F.pad(key.new_zeros(1, 1, height, width), (radius,) * 4, value=-1e4)
+    rows = []
+    for dy in range(side):
+        band = padded[:, :, dy : dy + height].unfold(3, side, 1)
+        hidden = outside[:, 0, dy : dy + height].unfold(2, side, 1).permute(0, 3, 1, 2)
+        rows.append(torch.einsum("bchw,bchwk->bkhw", query, band) + hidden)
+    weights = torch.cat(rows, dim=1).float().softmax(dim=1).to(labels.dtype)
+    padded_labels = F.pad(labels, (radius,) * 4)
+    read = torch.zeros_like(labels)
+    for dy in range(side):
+        band = padded_labels[:, :, dy : dy + height].unfold(3, side, 1)
+        read = read + torch.einsum("bkhw,bnhwk->bnhw", weights[:, dy * side : (dy + 1) * side], band)
+    return read
+
+
+def aggregate(logits: Tensor) -> Tensor:
+    """Make independent logits of objects compete (soft aggregation, Oh et al. 2018).
+
+    logits: (..., num_objects, height, width). Returns probabilities of the objects, of the same shape, whose sum with
+    the background's is 1.
+    """
+    probabilities = logits.float().sigmoid().clamp(1e-6, 1 - 1e-6)
+    background = torch.log1p(-probabilities).sum(dim=-3, keepdim=True).exp().clamp(1e-6, 1 - 1e-6)
+    everything = torch.cat([background, probabilities], dim=-3)
+    return torch.logit(everything).softmax(dim=-3)[..., 1:, :, :]
+
+
+@dataclass
+class Memory:
+    """What a propagation remembers: some frames for matching, and the last one.
+
+    keys: per remembered frame (key_width, cells). values: per remembered frame (num_objects, value_width, cells).
+    frames: the number of steps after which each was written; pinned: whether it is never forgotten.
+    local_key: (local_width, height/8, width/8) and last: (num_objects, height/4, width/4) of the latest frame.
+    """
+
+    keys: list[Tensor] = field(default_factory=list)
+    values: list[Tensor] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+    pinned: list[bool] = field(default_factory=list)
+    local_key: Tensor | None = None
+    last: Tensor | None = None
+    steps: int = 0
+
+    @property
+    def num_objects(self) -> int:
+        """How many objects are followed."""
+        return 0 if self.last is None else int(self.last.shape[0])
+
+    def keep(self, key: Tensor, value: Tensor, *, pinned: bool, recent_frames: int) -> None:
+        """Remember one frame; of those that are not pinned the newest `recent_frames` stay."""
+        self.keys.append(key)
+        self.values.append(value)
+        self.frames.append(self.steps)
+        self.pinned.append(pinned)
+        loose = [index for index, fixed in enumerate(self.pinned) if not fixed]
+        for index in loose[: max(0, len(loose) - recent_frames)]:
+            for kept in (self.keys, self.values, self.frames, self.pinned):
+                del kept[index]  # type: ignore[attr-defined]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything as named tensors, for saving; `Memory.restore` is the inverse."""
+        if self.local_key is None or self.last is None:
+            return {}
+        named = {f"key.{i}": key for i, key in enumerate(self.keys)}
+        named |= {f"value.{i}": value for i, value in enumerate(self.values)}
+        named |= {
+            "frames": torch.tensor(self.frames, dtype=torch.int64),
+            "pinned": torch.tensor(self.pinned, dtype=torch.bool),
+            "local_key": self.local_key,
+            "last": self.last,
+            "steps": torch.tensor(self.steps, dtype=torch.int64),
+        }
+        return {name: value.contiguous() for name, value in named.items()}
+
+    @classmethod
+    def restore(cls, named: Mapping[str, Tensor]) -> Memory:
+        """The memory that `tensors` described."""
+        if not named:
+            return cls()
+        frames = [int(value) for value in named["frames"]]
+        return cls(
+            keys=[named[f"key.{i}"] for i in range(len(frames))],
+            values=[named[f"value.{i}"] for i in range(len(frames))],
+            frames=frames,
+            pinned=[bool(value) for value in named["pinned"]],
+            local_key=named["local_key"],
+            last=named["last"],
+            steps=int(named["steps"]),
+        )
