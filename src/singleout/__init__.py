@@ -91,21 +91,21 @@ def model_names() -> tuple[str, ...]:
     return tuple(_SYSTEM_OF)
 
 
-def load(model: str | Segmenter = "starter", *, device: str = "auto") -> Segmenter:
+def load(model: str | Segmenter = "starter") -> Segmenter:
     """A system, loaded and ready.
 
     model: a name of `model_names`; or ``package.module:name`` of a system of your own, where ``name`` is a
-    `Segmenter`, or a function or class that gives one when called with ``device=``; or a `Segmenter`, which is
-    returned as it is. device: auto, cpu, cuda, cuda:N or mps. Raises InputError for a name that is not known.
+    `Segmenter`, or a function or class that gives one when called; or a `Segmenter`, which is returned as it is.
+    Raises InputError for a name that is not known.
     """
     from singleout.segmenter import Segmenter
 
     if isinstance(model, Segmenter):
         return model
     if model in _SYSTEM_OF:
-        loaded = import_module(_SYSTEM_OF[model]).load(device=device)
+        loaded = import_module(_SYSTEM_OF[model]).load()
     elif ":" in model:
-        loaded = _load_own(model, device)
+        loaded = _load_own(model)
     else:
         from singleout.errors import InputError
 
@@ -118,29 +118,28 @@ def load(model: str | Segmenter = "starter", *, device: str = "auto") -> Segment
     return loaded
 
 
-def segment(
-    video: Any, prompts: Any, *, model: str | Segmenter = "starter", device: str = "auto", **options: Any
-) -> Tracks:
+def segment(video: Any, prompts: Any, *, model: str | Segmenter = "starter", **options: Any) -> Tracks:
     """The tracks of everything that the prompts mean, over the whole video: `load` and `Segmenter.segment` at once.
 
-    video: a path, an array or a `Video`. prompts: a sentence, a list of category names, or prompts. Raises
-    InputError for what cannot be opened or does not fit.
+    video: a path, an array or a `Video`. prompts: a sentence, a list of category names, or prompts. options: of the
+    system, such as ``device="cuda"``. Raises InputError for what cannot be opened or does not fit.
     """
-    return load(model, device=device).segment(video, prompts, **options)
+    return load(model).segment(video, prompts, **options)
 
 
-def save(tracks: Tracks, folder: str | PathLike[str], *, video: Any = None) -> Path:
-    """Write ``tracks.json``, palette masks and, where the video is known, the overlay and the contact sheet.
+def save(tracks: Tracks, folder: str | PathLike[str], *, video: Any = None, overwrite: bool = False) -> Path:
+    """Write ``tracks.json``, palette masks and, where the video is given, the overlay and the contact sheet.
 
-    video: what the tracks were made from (a path, an array or a `Video`). Files of the same names in ``folder``
-    are replaced. Returns the folder. Raises InputError where it cannot be written.
+    video: what the tracks were made from (a path, an array or a `Video`). overwrite: replace other tracks that were
+    saved in this folder before; files that singleout did not make are never touched. Returns the folder. Raises
+    InputError where it cannot be written or holds other results.
     """
     from singleout.runs.products import save_tracks
 
-    return save_tracks(tracks, folder, video=video)
+    return save_tracks(tracks, folder, video=video, overwrite=overwrite)
 
 
-def _load_own(model: str, device: str) -> Any:
+def _load_own(model: str) -> Any:
     from singleout.errors import InputError
 
     module_name, _, attribute = model.partition(":")
@@ -148,4 +147,4 @@ def _load_own(model: str, device: str) -> Any:
         found = getattr(import_module(module_name), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"model {model!r} cannot be loaded: {error}") from error
-    return found(device=device) if callable(found) else found
+    return found() if callable(found) else found

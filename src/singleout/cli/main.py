@@ -1,0 +1,110 @@
+"""The ``singleout`` program: finds the command, runs it, and turns what goes wrong into one line and an exit code.
+
+Exit codes: 0 done, 2 bad input, 130 stopped by Ctrl-C, 1 a defect of singleout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from singleout import __version__
+from singleout.errors import InputError
+
+# One module per command, imported when it is asked for: `singleout --help` must not wait for numpy or torch.
+# Each has `DESCRIPTION`, `add_arguments(parser)` and `run(args) -> exit code`.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "segment": ("singleout.cli.segment", "find and follow objects in videos and images, by words or marks"),
+    "export": ("singleout.cli.export", "write the tracks of a finished run in other formats"),
+    "info": ("singleout.cli.info", "show what is known of a video: size, frames, shots, sound"),
+    "models": ("singleout.cli.models", "list the models, or show one with its measured scores"),
+}
+
+_EXAMPLES = """\
+examples:
+  singleout segment street.mp4 --say "the man in the suit" --out out/
+  singleout segment street.mp4 --names person,car --out out/
+  singleout segment demo --names person,car --out out/
+  singleout export out/ --as ytvis
+  singleout info street.mp4
+
+singleout COMMAND --help tells more about each.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that reports mistakes as one line, like every other bad input."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InputError instead of printing the usage and leaving."""
+        raise InputError(f"{message} (see {self.prog} --help)")
+
+
+def build_parser(command: str | None = None) -> Parser:
+    """The parser of the whole program; only the options of ``command`` are filled in."""
+    parser = Parser(
+        prog="singleout",
+        description="Single out things in videos and images: words or marks go in, tracks come out.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"singleout {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", required=True)
+    for name, (module_name, summary) in COMMANDS.items():
+        asked = name == command
+        module = import_module(module_name) if asked else None
+        subparser = subparsers.add_parser(
+            name,
+            help=summary,
+            description=module.DESCRIPTION if module else summary,
+            epilog=getattr(module, "EXAMPLES", None),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        if module:
+            module.add_arguments(subparser)
+            subparser.add_argument("--debug", action="store_true", help="show the traceback when something fails")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. argv: the words after ``singleout``; those of the process if None."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    try:
+        command = next((word for word in words if not word.startswith("-")), None)
+        if not words:
+            build_parser().print_help()
+            return 0
+        args = build_parser(command).parse_args(words)
+        return int(import_module(COMMANDS[args.command][0]).run(args))
+    except InputError as error:
+        if debug:
+            raise
+        _say_error(str(error))
+        return 2
+    except KeyboardInterrupt:
+        _say_error("stopped by Ctrl-C")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone (`singleout models | head`): nothing is left to say to anyone.
+        sys.stderr.close()
+        return 1
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
+    except Exception as error:
+        if debug:
+            raise
+        _say_error(
+            f"{type(error).__name__}: {error} (this is a defect of singleout: run the command again with --debug "
+            "and report what it prints)"
+        )
+        return 1
+
+
+def _say_error(message: str) -> None:
+    print(f"singleout: error: {message.replace(chr(10), ' ')}", file=sys.stderr)

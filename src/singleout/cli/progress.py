@@ -1,0 +1,66 @@
+"""Progress on stderr: one line that is rewritten on a terminal, a plain line now and then in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TextIO
+
+_TERMINAL_PAUSE = 0.1
+_LOG_PAUSE = 10.0
+
+
+class Progress:
+    """Counts the frames of one step. total: frames to do; start: frames done before; label: what is being done."""
+
+    def __init__(
+        self, label: str, total: int, *, start: int = 0, quiet: bool = False, stream: TextIO | None = None
+    ) -> None:
+        self.label, self.total, self.start, self.done = label, total, start, start
+        self.stream = stream or sys.stderr
+        self.quiet = quiet
+        self.is_terminal = self.stream.isatty()
+        self.began = time.monotonic()
+        self._next = self.began + (0 if self.is_terminal else _LOG_PAUSE)
+        self._shown = 0
+
+    def step(self, frames: int = 1) -> None:
+        """Some more frames are done."""
+        self.done += frames
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + (_TERMINAL_PAUSE if self.is_terminal else _LOG_PAUSE)
+            self._show(self._line(now))
+
+    def close(self) -> None:
+        """The step is over, or was cut short: leave a last line with the figures."""
+        seconds = max(time.monotonic() - self.began, 1e-9)
+        made = self.done - self.start
+        rate = f", {made / seconds:.1f} frames/s" if made else ""
+        self._show(f"{self.label}: {self.done} of {self.total} frames in {clock(seconds)}{rate}", last=True)
+
+    def _line(self, now: float) -> str:
+        rate = (self.done - self.start) / max(now - self.began, 1e-9)
+        left = f", {clock((self.total - self.done) / rate)} left" if rate else ""
+        share = 100 * self.done // max(self.total, 1)
+        return f"{self.label}: {self.done} of {self.total} frames ({share} %), {rate:.1f} frames/s{left}"
+
+    def _show(self, line: str, last: bool = False) -> None:
+        if self.quiet:
+            return
+        if self.is_terminal:
+            blank = " " * max(self._shown - len(line), 0)
+            self.stream.write(f"\r{line}{blank}" + ("\n" if last else ""))
+            self._shown = len(line)
+        else:
+            self.stream.write(line + "\n")
+        self.stream.flush()
+
+
+def clock(seconds: float) -> str:
+    """A duration as people write it: 4.2 s, 1:05, 1:01:05."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,296 @@
+"""``singleout segment``: words or marks in, tracks, overlay and masks out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from singleout.cli.inputs import find_videos, own_folders, read_time
+from singleout.cli.marks import Marks, read_marks
+from singleout.cli.progress import Progress
+from singleout.cli.stopping import StopRequest
+from singleout.errors import InputError
+
+if TYPE_CHECKING:
+    from singleout.media import Video
+    from singleout.runs.folder import RunFolder
+    from singleout.runs.products import Wanted
+    from singleout.segmenter import Segmenter
+    from singleout.tracks import Tracks
+
+DESCRIPTION = """\
+Find and follow objects in videos and images. Say what you mean with words (--say, --names) or show it with marks on
+a frame (--mask, --box, --point); several at once are fine. Frames count from 0, coordinates are pixels of the
+original video, times are seconds or minutes:seconds.
+
+The folder --out then holds the overlay, a contact sheet, tracks.json and the masks. A run that was stopped goes on
+when the same command is given again.
+"""
+EXAMPLES = """\
+examples:
+  singleout segment street.mp4 --say "the man in the suit" --out out/
+  singleout segment street.mp4 --names person,car --out out/
+  singleout segment street.mp4 --mask 0:first.png --out out/       several objects in one palette PNG are fine
+  singleout segment street.mp4 --box 0:120,40,260,250 --out out/
+  singleout segment street.mp4 --point 1@0:180,90 --point 1@0:20,20,- --out out/
+  singleout segment photo.jpg --names dog --cutout transparent --out out/
+  singleout segment videos/ --names person --as davis,ytvis --out out/
+  singleout segment demo --names person,car --out out/
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    parser.add_argument(
+        "video",
+        nargs="+",
+        metavar="VIDEO",
+        help="video, image, folder or zip of frames, folder of videos, or the word demo for the demo clip",
+    )
+    ask = parser.add_argument_group("what to look for (at least one; each may be given several times)")
+    ask.add_argument("--say", action="append", default=[], metavar="TEXT", help="a sentence that means an object")
+    ask.add_argument("--names", action="append", default=[], metavar="A,B", help="category names, every object of each")
+    ask.add_argument(
+        "--mask", action="append", default=[], metavar="FRAME:FILE", help="a PNG of object ids for one frame"
+    )
+    ask.add_argument(
+        "--box", action="append", default=[], metavar="[ID@]FRAME:X,Y,X,Y", help="left, top, right, bottom of an object"
+    )
+    ask.add_argument(
+        "--point",
+        action="append",
+        default=[],
+        metavar="[ID@]FRAME:X,Y[,-]",
+        help='a click on an object; a minus at the end says "not here"; the same ID means the same object',
+    )
+    ask.add_argument("--guess", action="store_true", help="give the best guess for words that the model does not know")
+    out = parser.add_argument_group("what comes out")
+    out.add_argument("--out", required=True, metavar="FOLDER", help="where to write; made if it does not exist")
+    out.add_argument(
+        "--as",
+        dest="formats",
+        action="append",
+        default=[],
+        metavar="FORMATS",
+        help="formats of the masks, separated by commas (default: davis; none for none); see singleout export --help",
+    )
+    out.add_argument(
+        "--cutout",
+        metavar="HOW",
+        help="also write the objects alone: transparent (RGBA pictures), blur, or a colour such as white or #00ff00",
+    )
+    out.add_argument("--no-overlay", action="store_true", help="write no overlay and no contact sheet")
+    out.add_argument("--overwrite", action="store_true", help="replace what another run of singleout left in --out")
+    how = parser.add_argument_group("how")
+    how.add_argument("--model", default="starter", metavar="NAME", help="see singleout models (default: starter)")
+    how.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    how.add_argument("--start", metavar="TIME", help="leave out what comes before, for example 12.5 or 1:05")
+    how.add_argument("--end", metavar="TIME", help="leave out what comes after")
+    how.add_argument("--every", type=int, default=1, metavar="K", help="take each K-th frame only")
+    how.add_argument("--resize", type=int, metavar="PIXELS", help="work and write at this length of the short side")
+    how.add_argument("--tolerate-damage", action="store_true", help="take the frames before the damage of a file")
+    how.add_argument("--json", action="store_true", help="print a summary for programs on stdout")
+    how.add_argument("--quiet", action="store_true", help="no progress; errors and answers are still shown")
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """One command line, checked: everything but the videos."""
+
+    args: argparse.Namespace
+    marks: Marks
+    wanted: Wanted
+    start: float | None
+    end: float | None
+    stop: StopRequest
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the videos one after the other; returns the exit code."""
+    from singleout.runs.products import Wanted
+    from singleout.runs.segmenting import StoppedError
+
+    wanted = Wanted.parse(args.formats, args.cutout, overlay=not args.no_overlay)
+    start = None if args.start is None else read_time(args.start, "--start")
+    end = None if args.end is None else read_time(args.end, "--end")
+    for option in ("every", "resize"):
+        if getattr(args, option) is not None and getattr(args, option) < 1:
+            raise InputError(f"--{option} {getattr(args, option)}: expected 1 or more")
+    marks = read_marks(args.say, args.names, args.mask, args.box, args.point)
+    videos = find_videos(args.video)
+    folders = own_folders(Path(args.out), videos)
+    models = _Models(args.model)
+    summaries: list[dict[str, Any]] = []
+    code = 0
+    with StopRequest() as stop:
+        ask = _Ask(args, marks, wanted, start, end, stop)
+        for path, folder in zip(videos, folders, strict=True):
+            try:
+                summaries.append(_run_one(ask, path, folder, models))
+            except InputError as error:
+                if len(videos) == 1:
+                    raise
+                # The other videos are not to suffer from this one.
+                _say(f"error: {path}: {error}")
+                summaries.append({"video": str(path), "out": str(folder), "status": "refused", "error": str(error)})
+                code = 2
+            except (StoppedError, KeyboardInterrupt) as stopped:
+                kept = str(stopped) or "what was finished is kept"
+                _say(f"stopped: {kept} in {folder}; give the same command again to go on")
+                summaries.append({"video": str(path), "out": str(folder), "status": "stopped"})
+                code = stop.exit_code
+                break
+            code = max(code, 2 if summaries[-1].get("refused") else 0)
+    if args.json:
+        print(json.dumps({"runs": summaries}, indent=2))
+    return code
+
+
+class _Models:
+    """Loads the model when the first video needs it: a finished run needs none."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._loaded: Segmenter | None = None
+
+    def __call__(self) -> Segmenter:
+        import singleout
+
+        if self._loaded is None:
+            self._loaded = singleout.load(self.name)
+        return self._loaded
+
+
+def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any]:
+    from singleout.media import Video
+    from singleout.runs.folder import RunFolder
+
+    began = time.monotonic()
+    args = ask.args
+    with Video(
+        path,
+        start=ask.start,
+        end=ask.end,
+        every=args.every,
+        resize=args.resize,
+        tolerate_damage=args.tolerate_damage,
+    ) as video:
+        prompts = ask.marks.prompts(video, video.source_size)
+        options = {"guess": True} if args.guess else {}
+        from singleout.runs.segmenting import describe_input, identity_of
+
+        with RunFolder(
+            out,
+            identity_of(video, prompts, args.model, options),
+            about=describe_input(video),
+            targets=ask.wanted.targets(video),
+            overwrite=args.overwrite,
+        ) as folder:
+            was_finished = folder.status == "finished"
+            tracks = _follow(ask, folder, video, prompts, models, options)
+            made, refused = _make(ask, folder, video, tracks)
+            folder.set_status("finished")
+            if was_finished and not made and not refused:
+                _say(f"{out} is already finished; nothing to do (--overwrite makes it anew)", ask.args.quiet)
+            elif not refused:
+                _say(f"{out}: {', '.join(made) or 'complete'}", ask.args.quiet)
+            return _summary(folder, video, tracks, refused, time.monotonic() - began)
+
+
+def _follow(
+    ask: _Ask, folder: RunFolder, video: Video, prompts: Sequence[Any], models: _Models, options: dict[str, Any]
+) -> Tracks:
+    from singleout.runs.segmenting import finished_tracks, segment_into
+
+    tracks = finished_tracks(folder)
+    if tracks is None:
+        progress: Progress | None = None
+
+        def on_frame(done: int) -> None:
+            nonlocal progress
+            if progress is None:
+                if done:
+                    _say(f"{folder.path}: going on after {done} of {video.num_frames} frames", ask.args.quiet)
+                progress = Progress(video.name, video.num_frames, start=done, quiet=ask.args.quiet)
+            else:
+                progress.step()
+
+        try:
+            tracks = segment_into(
+                folder, models, video, prompts, options, on_frame=on_frame, stop=lambda: ask.stop.asked
+            )
+        finally:
+            if progress is not None:
+                progress.close()
+    for answer in tracks.answers:
+        if answer.message:
+            _say(answer.message)
+        elif not answer.found:
+            _say(
+                f'"{answer.prompt}" was not found: best score {answer.best_score:.2f}, {answer.threshold:.2f} is needed'
+            )
+    return tracks
+
+
+def _make(ask: _Ask, folder: RunFolder, video: Video, tracks: Tracks) -> tuple[list[str], list[str]]:
+    from singleout.runs.products import make_products
+
+    progress: list[Progress] = []
+
+    def on_frame() -> None:
+        if not progress:
+            progress.append(Progress(f"{video.name}, drawing", video.num_frames, quiet=ask.args.quiet))
+        progress[0].step()
+        if ask.stop.asked:
+            raise KeyboardInterrupt
+
+    try:
+        made, refused = make_products(folder, video, tracks, ask.wanted, on_frame=on_frame)
+    finally:
+        for one in progress:
+            one.close()
+    for message in refused:
+        _say(f"error: {message}")
+    return made, refused
+
+
+def _summary(folder: RunFolder, video: Video, tracks: Tracks, refused: list[str], seconds: float) -> dict[str, Any]:
+    files = folder.run["files"]
+    return {
+        "video": str(video.path),
+        "out": str(folder.path),
+        "status": folder.status,
+        "num_frames": video.num_frames,
+        "height": video.height,
+        "width": video.width,
+        "objects": [
+            {"id": info.id, "label": info.label, "prompt": info.prompt, "score": round(float(info.score), 4)}
+            for info in tracks.objects.values()
+        ],
+        "answers": [
+            {
+                "prompt": answer.prompt,
+                "found": [int(one) for one in answer.found],
+                "best_score": round(float(answer.best_score), 4),
+                "threshold": round(float(answer.threshold), 4),
+                "message": answer.message,
+            }
+            for answer in tracks.answers
+        ],
+        "made": sorted(files),
+        "refused": refused,
+        "seconds": round(seconds, 2),
+    }
+
+
+def _say(message: str, quiet: bool = False) -> None:
+    if not quiet:
+        with suppress(BrokenPipeError):
+            print(f"singleout: {message}", file=sys.stderr)
