@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,12 +61,18 @@ def from_header(values: Mapping[str, Any]) -> Tracks:
     )
 
 
-def descriptions(tracks: Tracks) -> dict[str, Any]:
+def descriptions(objects: Mapping[int, ObjectInfo], answers: Sequence[Answer]) -> dict[str, Any]:
     """Objects and answers in JSON's types; `describe_from` is the way back."""
     return {
         "objects": [
-            {"id": info.id, "label": info.label, "prompt": info.prompt, "score": float(info.score), "thing": info.thing}
-            for _, info in sorted(tracks.objects.items())
+            {
+                "id": info.id,
+                "label": info.label,
+                "prompt": info.prompt,
+                "score": float(info.score),
+                "thing": bool(info.thing),
+            }
+            for _, info in sorted(objects.items())
         ],
         "answers": [
             {
@@ -76,7 +82,7 @@ def descriptions(tracks: Tracks) -> dict[str, Any]:
                 "threshold": float(answer.threshold),
                 "message": answer.message,
             }
-            for answer in tracks.answers
+            for answer in answers
         ],
     }
 

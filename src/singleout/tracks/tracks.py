@@ -63,12 +63,7 @@ class Tracks:
 
         Raises InputError for a frame that is there already, lies outside the video or has another size.
         """
-        if (masks.height, masks.width) != (self.height, self.width):
-            raise InputError(
-                f"frame {masks.frame} is {masks.width}x{masks.height} but the tracks are {self.width}x{self.height}"
-            )
-        if not 0 <= masks.frame < self.num_frames:
-            raise InputError(f"frame {masks.frame} is outside the video, which has {self.num_frames} frames")
+        self.check_frame(masks)
         if masks.frame in self._frames:
             raise InputError(f"frame {masks.frame} was given twice")
         coded = masks if isinstance(masks, FrameCodes) else masks.coded()
@@ -76,6 +71,15 @@ class Tracks:
         self.exclusive = self.exclusive and coded.exclusive
         for object_id in coded.ids.tolist():
             self.objects.setdefault(object_id, ObjectInfo(object_id))
+
+    def check_frame(self, masks: FrameMasks | FrameCodes) -> None:
+        """Raises InputError for a frame that lies outside the video or has another size."""
+        if (masks.height, masks.width) != (self.height, self.width):
+            raise InputError(
+                f"frame {masks.frame} is {masks.width}x{masks.height}, but the video is {self.width}x{self.height}"
+            )
+        if not 0 <= masks.frame < self.num_frames:
+            raise InputError(f"frame {masks.frame} is outside the video, which has {self.num_frames} frames")
 
     def append_codes(
         self, frame: int, ids: Sequence[int], scores: Sequence[float], codes: Sequence[bytes | str]
@@ -176,13 +180,14 @@ class Tracks:
     def id_map(self, frame: int) -> npt.NDArray[np.int32]:
         """The object id at each pixel of one frame, 0 for background: (height, width).
 
-        Where masks overlap, the one with the higher score in this frame lies on top, at equal scores the one with the
-        lower id; the first overlap of these tracks is told by a warning.
+        Where masks overlap, the object of the higher track score lies on top, at equal scores that of the lower id, so
+        that the order is the same in every frame; the first overlap of these tracks is told by a warning.
         """
         stored = self.frame(frame)
         painted = np.zeros((self.height, self.width), np.int32)
         overlaps = False
-        for place in np.lexsort((-stored.ids, stored.scores)):
+        track_scores = np.array([self.objects[object_id].score for object_id in stored.ids.tolist()])
+        for place in np.lexsort((-stored.ids, track_scores)):
             mask = run_length.decode(stored.code_at(int(place)), self.height, self.width)
             overlaps = overlaps or (not stored.exclusive and not self._warned and bool(painted[mask].any()))
             painted[mask] = stored.ids[place]
