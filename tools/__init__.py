@@ -1,0 +1,1 @@
+"""Scripts of the workshop; not part of the installed package."""

