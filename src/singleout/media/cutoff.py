@@ -1,0 +1,92 @@
+"""Is a video file all there? Each container says how long it means to be; this compares that with the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+
+def cut_off(path: Path) -> str | None:
+    """Why a file is known to be incomplete, in a few words, or None.
+
+    Looks at the outermost sizes only: boxes of mp4 and mov, the segment of mkv and webm, the RIFF chunk of avi,
+    and the blocks of a gif.
+    """
+    actual = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(64)
+        if head[:3] == b"GIF":
+            return None if _gif_ends(file) else f"the file ends after {actual:,} bytes, in the middle of a picture"
+        if head[:4] == b"RIFF":
+            declared = int.from_bytes(head[4:8], "little") + 8
+        elif head[:4] == b"\x1a\x45\xdf\xa3":
+            declared = _matroska_end(head)
+        elif head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"pnot"):
+            declared = _boxes_end(file, actual)
+        else:
+            return None
+    if declared > actual:
+        return f"the file is cut off, it has {actual:,} of {declared:,} bytes"
+    return None
+
+
+def _boxes_end(file: BinaryIO, actual: int) -> int:
+    position = 0
+    while position + 8 <= actual:
+        file.seek(position)
+        header = file.read(16)
+        size = int.from_bytes(header[:4], "big")
+        if size == 1:
+            size = int.from_bytes(header[8:16], "big")
+        elif size == 0:
+            return actual
+        if size < 8:
+            return actual
+        position += size
+    return position
+
+
+def _matroska_end(head: bytes) -> int:
+    length, after = _vint(head, 4)
+    position = after + length
+    if head[position : position + 4] != b"\x18\x53\x80\x67":
+        return 0
+    length, after = _vint(head, position + 4)
+    # All ones means "unknown", as in a live recording.
+    unknown = length == (1 << 7 * (after - position - 4)) - 1
+    return 0 if unknown else after + length
+
+
+def _vint(data: bytes, position: int) -> tuple[int, int]:
+    """A variable-length integer of EBML: its value and the position after it."""
+    if position >= len(data) or not data[position]:
+        return 0, position + 1
+    width = 9 - data[position].bit_length()
+    value = int.from_bytes(data[position : position + width], "big") - (1 << 7 * width)
+    return value, position + width
+
+
+def _gif_ends(file: BinaryIO) -> bool:
+    """Whether the blocks of a gif lead to its end mark."""
+    file.seek(10)
+    flags = file.read(3)
+    if len(flags) < 3:
+        return False
+    position = 13 + (3 << ((flags[0] & 7) + 1) if flags[0] & 0x80 else 0)
+    file.seek(0)
+    data = file.read()
+    while position < len(data):
+        mark = data[position]
+        if mark == 0x3B:
+            return True
+        if mark == 0x21:
+            position += 2
+        elif mark == 0x2C and position + 9 < len(data):
+            local = data[position + 9]
+            position += 11 + (3 << ((local & 7) + 1) if local & 0x80 else 0)
+        else:
+            return False
+        while position < len(data) and data[position]:
+            position += data[position] + 1
+        position += 1
+    return False
