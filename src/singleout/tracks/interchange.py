@@ -45,7 +45,7 @@ def from_header(values: Mapping[str, Any]) -> Tracks:
         if values.get(name) is not None and not isinstance(values[name], kind):
             raise InputError(f'"{name}" is {values[name]!r:.40}, expected {_KINDS[kind]}')
     times, frame_names = values.get("times"), values.get("frame_names")
-    if not all(isinstance(value, (int, float)) for value in times or ()):
+    if not all(type(value) in (int, float) and np.isfinite(value) for value in times or ()):
         raise InputError('"times" must hold numbers, seconds')
     if not all(isinstance(value, str) for value in frame_names or ()):
         raise InputError('"frame_names" must hold strings')

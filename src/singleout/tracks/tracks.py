@@ -89,7 +89,7 @@ class Tracks:
         In tracks that are exclusive, the caller promises that the masks do not overlap. Raises InputError for codes
         that are damaged or of another size.
         """
-        raw = [code.encode("latin-1", "replace") if isinstance(code, str) else code for code in codes]
+        raw = [code.encode("utf-8", "surrogatepass") if isinstance(code, str) else code for code in codes]
         try:
             raw = run_length.checked(raw, self.height, self.width)
         except InputError as error:

@@ -206,7 +206,10 @@ class FrameMasks:
 def _checked_ids(
     frame: int, ids: Any, scores: Any, num_masks: int
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    ids = to_numpy(ids).reshape(-1).astype(np.int64)
+    ids = to_numpy(ids).reshape(-1)
+    if len(ids) and not np.issubdtype(ids.dtype, np.integer):
+        raise InputError(f"frame {frame}: object ids must be whole numbers, got {ids.dtype}")
+    ids = ids.astype(np.int64)
     scores = to_numpy(scores).reshape(-1).astype(np.float32)
     if not len(ids) == len(scores) == num_masks:
         raise InputError(
