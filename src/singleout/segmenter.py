@@ -142,7 +142,15 @@ class Segmenter(ABC):
         """The tracks of everything that the prompts mean, over the whole video."""
         opened = open_video(video)
         stream = self.stream(opened, prompts, **options)
-        tracks = Tracks(height=opened.height, width=opened.width, num_frames=opened.num_frames)
+        tracks = Tracks(
+            opened.height,
+            opened.width,
+            opened.num_frames,
+            times=getattr(opened, "times", None),
+            video_name=getattr(opened, "name", ""),
+            frame_names=getattr(opened, "frame_names", None),
+        )
+        tracks.video = opened
         for frame_masks in stream:
             tracks.append(frame_masks)
         return tracks.describe(stream.objects, stream.answers)

@@ -43,16 +43,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export each run; returns the exit code."""
-    from singleout.exports.native import read_json
+    from singleout.exports import trackfile
     from singleout.runs.folder import RunFolder, files_in, read_run
-    from singleout.runs.products import MASKS_FOLDER, parse_formats, write_format
+    from singleout.runs.products import MASKS_FOLDER, export, parse_formats
     from singleout.runs.segmenting import TRACKS_FILE
 
     names = parse_formats(args.formats)
     files = [file for given in args.run for file in _track_files(Path(given), TRACKS_FILE)]
     done: list[dict[str, Any]] = []
     for file in files:
-        tracks = read_json(file)
+        tracks = trackfile.read(file)
         run_record = read_run(file.parent) if file.name == TRACKS_FILE and not args.out else None
         with ExitStack() as stack:
             folder = None
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
             for name in names:
                 product = f"{MASKS_FOLDER}/{name}"
                 target = folder.target(product, product) if folder else root / name
-                for warning in write_format(tracks, name, target, overwrite=folder is not None):
+                for warning in export(tracks, name, target, overwrite=folder is not None):
                     print(f"singleout: {name}: {warning}", file=sys.stderr)
                 if folder:
                     folder.add(product, files_in(target))

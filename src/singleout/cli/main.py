@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from singleout import __version__
 from singleout.errors import InputError
+from singleout.version import __version__
 
 # One module per command, imported when it is asked for: `singleout --help` must not wait for numpy or torch.
 # Each has `DESCRIPTION`, `add_arguments(parser)` and `run(args) -> exit code`.

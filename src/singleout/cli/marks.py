@@ -90,12 +90,13 @@ def read_marks(
 
 def read_mask(text: str) -> Mask:
     """``[ID@]FRAME:FILE``; frame 0 where it is left out."""
-    import singleout
+    from singleout.media import read_ids
 
     found = _MASK.fullmatch(text)
     if not found:
         raise InputError(f"--mask {text!r}: expected FRAME:FILE, for example 0:first.png")
-    return singleout.Mask(found["file"], frame=int(found["frame"] or 0), object_id=_id(found))
+    frame, file = int(found["frame"] or 0), found["file"]
+    return Mask(read_ids(file), frame=frame, object_id=_id(found), source=file)
 
 
 def read_box(text: str) -> Box:
@@ -140,7 +141,8 @@ class _Fit:
         self.index_of = {int(source): index for index, source in enumerate(video.source_indices)}
         self.size = (video.height, video.width)
         self.original = original_size
-        self.scale_y, self.scale_x = video.height / original_size[0], video.width / original_size[1]
+        self.scale_y: float = video.height / original_size[0]
+        self.scale_x: float = video.width / original_size[1]
         self.name = video.name
 
     def mask(self, mask: Mask) -> Mask:

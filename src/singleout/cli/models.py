@@ -1,17 +1,10 @@
-"""``singleout models``: what can be loaded, and how good it was measured to be.
-
-A model's card is ``card.json`` beside its weights: ``name``, ``description``, ``size_mb``, ``licence``,
-``trained_on`` and ``scores``, a list of ``{"what", "value", "measured_on"}``. A field that is missing is left out.
-"""
+"""``singleout models``: what can be loaded, and how good it was measured to be."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from importlib import resources
 from typing import Any
-
-from singleout.errors import InputError
 
 DESCRIPTION = "List the models that can be loaded, or show one with its measured scores."
 EXAMPLES = """\
@@ -30,12 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the cards; returns the exit code."""
-    import singleout
+    from singleout.systems.catalog import model_names, read_card
 
-    names = singleout.model_names()
-    if args.name and args.name not in names:
-        raise InputError(f"there is no model {args.name!r}: expected {', '.join(names)}")
-    cards = [read_card(name) for name in ([args.name] if args.name else names)]
+    cards = [read_card(name) for name in ([args.name] if args.name else model_names())]
     if args.json:
         print(json.dumps(cards[0] if args.name else cards, indent=2))
     elif args.name:
@@ -45,23 +35,6 @@ def run(args: argparse.Namespace) -> int:
             size = f"{card['size_mb']:g} MB" if "size_mb" in card else ""
             print(f"{card['name']:<12} {size:>8}  {card.get('description', '')}".rstrip())
     return 0
-
-
-def read_card(name: str) -> dict[str, Any]:
-    """The card of a model by name; only its name where none came with the weights.
-
-    Raises InputError for a card that is broken.
-    """
-    file = resources.files("singleout") / "systems" / name / "weights" / "card.json"
-    if not file.is_file():
-        return {"name": name}
-    try:
-        card = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{file} is damaged ({error}): install singleout again") from error
-    if not isinstance(card, dict):
-        raise InputError(f"{file} is damaged: expected an object; install singleout again")
-    return {"name": name, **card}
 
 
 def _print_card(card: dict[str, Any]) -> None:

@@ -161,10 +161,10 @@ class _Models:
         self._loaded: Segmenter | None = None
 
     def __call__(self) -> Segmenter:
-        import singleout
+        from singleout.systems.catalog import load
 
         if self._loaded is None:
-            self._loaded = singleout.load(self.name)
+            self._loaded = load(self.name)
         return self._loaded
 
 
@@ -183,7 +183,7 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
         tolerate_damage=args.tolerate_damage,
     ) as video:
         prompts = ask.marks.prompts(video, video.source_size)
-        options = {"guess": True} if args.guess else {}
+        options: dict[str, Any] = {"guess": True} if args.guess else {}
         from singleout.runs.segmenting import describe_input, identity_of
 
         with RunFolder(
@@ -194,7 +194,7 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
             overwrite=args.overwrite,
         ) as folder:
             was_finished = folder.status == "finished"
-            tracks = _follow(ask, folder, video, prompts, models, options)
+            tracks = _follow(ask, folder, video, prompts=prompts, models=models, options=options)
             made, refused = _make(ask, folder, video, tracks)
             folder.set_status("finished")
             if was_finished and not made and not refused:
@@ -205,7 +205,7 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
 
 
 def _follow(
-    ask: _Ask, folder: RunFolder, video: Video, prompts: Sequence[Any], models: _Models, options: dict[str, Any]
+    ask: _Ask, folder: RunFolder, video: Video, *, prompts: Sequence[Any], models: _Models, options: dict[str, Any]
 ) -> Tracks:
     from singleout.runs.segmenting import finished_tracks, segment_into
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import singleout
 from singleout.errors import InputError
 from singleout.media.atomic import atomic_path, write_errors
 from singleout.runs.lock import FolderLock
+from singleout.version import __version__
 
 RUN_FILE = "run.json"
 STATE_FOLDER = ".singleout"
@@ -174,14 +174,14 @@ class RunFolder:
                     file.relative_to(self.path).as_posix() for file in files_in(self.path / name)
                 ]
             same = before["fingerprint"] == fingerprint
-            stale = before["status"] == "running" and before["singleout"] != singleout.__version__
+            stale = before["status"] == "running" and before["singleout"] != __version__
             if same and not stale and not self.overwrite:
                 return
             self._delete(self._own_files())
             self._delete([f"{STATE_FOLDER}/token", f"{STATE_FOLDER}/records"])
         self.run = {
             "format": RUN_FORMAT,
-            "singleout": singleout.__version__,
+            "singleout": __version__,
             "status": "running",
             "fingerprint": fingerprint,
             "identity": self.identity,

@@ -20,15 +20,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from singleout.errors import InputError
-from singleout.exports import FORMATS
-from singleout.exports.native import write_json
+from singleout.exports import FORMATS, trackfile
 from singleout.media.atomic import atomic_folder, atomic_path
 from singleout.media.cutout import Background, CutoutWriter, as_background, cut
 from singleout.media.overlay import draw
 from singleout.media.sheet import ContactSheet
 from singleout.media.writer import VideoWriter
 from singleout.runs.folder import RunFolder, files_in
-from singleout.runs.segmenting import TRACKS_FILE
+from singleout.runs.segmenting import TRACKS_FILE, keep_tracks
 from singleout.tracks import Tracks
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ def make_products(
             continue
         target = folder.target(name, name)
         try:
-            write_format(tracks, format_name, target)
+            export(tracks, format_name, target)
         except InputError as error:
             # One format that cannot hold these tracks must not cost the user the others.
             refused.append(f"{format_name}: {error}" if not wanted.by_default else str(error))
@@ -132,12 +131,14 @@ def make_products(
     return made, refused
 
 
-def write_format(tracks: Tracks, format_name: str, target: Path, *, overwrite: bool = True) -> list[str]:
+def export(tracks: Tracks, format_name: str, target: Path, *, overwrite: bool = True) -> list[str]:
     """Write tracks in one format into the folder ``target``, whole or not at all; returns the warnings it gave."""
+    frame_names = tracks.frame_names or [f"{index:05d}" for index in range(tracks.num_frames)]
+    video_name = tracks.video_name or "video"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with atomic_folder(target, overwrite=overwrite) as temporary:
-            FORMATS[format_name].write(tracks, temporary)
+            FORMATS[format_name].write(tracks, temporary, video_name=video_name, frame_names=frame_names)
     return list(dict.fromkeys(str(one.message) for one in caught))
 
 
@@ -152,13 +153,12 @@ def save_tracks(tracks: Tracks, folder: str | os.PathLike[str], *, video: Any = 
             f"{tracks.num_frames} of {tracks.width}x{tracks.height}: give the video that they were made from"
         )
     with tempfile.TemporaryDirectory() as scratch:
-        write_json(tracks, Path(scratch) / TRACKS_FILE)
+        trackfile.write(tracks, Path(scratch) / TRACKS_FILE)
         digest = hashlib.sha256((Path(scratch) / TRACKS_FILE).read_bytes()).hexdigest()
     wanted = Wanted(overlay=opened is not None)
     targets = wanted.targets(opened)
     with RunFolder(folder, {"tracks": digest}, targets=targets, overwrite=overwrite) as run:
-        write_json(tracks, run.target(TRACKS_FILE, TRACKS_FILE))
-        run.add(TRACKS_FILE, [run.path / TRACKS_FILE])
+        keep_tracks(run, tracks)
         run.set_status("segmented")
         _, refused = make_products(run, opened, tracks, wanted)
         run.set_status("finished")
@@ -193,7 +193,7 @@ def _draw_all(
                 if sheet is not None:
                     sheet.add(index, drawn)
             if take is not None:
-                take(frame, masks.any(axis=0) if len(masks) else np.zeros(size, np.bool_))
+                take(frame, np.logical_or.reduce(masks, axis=0, initial=False))
             on_frame()
         if sheet is not None and sheet_path is not None:
             sheet.save(sheet_path)

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import singleout
 from singleout.errors import InputError, SingleoutError
-from singleout.exports.native import RecordWriter, read_json, read_records, write_json
+from singleout.exports import trackfile
+from singleout.exports.native import RecordWriter, load_tracks, truncate
 from singleout.media.atomic import atomic_path
 from singleout.prompts import PROMPT_NAMES, Mask, Prompt
 from singleout.runs.folder import RunFolder
 from singleout.tracks import Tracks
+from singleout.tracks.interchange import header
+from singleout.version import __version__
 
 if TYPE_CHECKING:
     from singleout.media import Video
@@ -76,7 +78,14 @@ def finished_tracks(folder: RunFolder) -> Tracks | None:
     """The tracks of a run whose first half is complete, None where there is work left."""
     if folder.status == "running" or not folder.has(TRACKS_FILE):
         return None
-    return read_json(folder.path / TRACKS_FILE)
+    return trackfile.read(folder.path / TRACKS_FILE)
+
+
+def keep_tracks(folder: RunFolder, tracks: Tracks) -> None:
+    """Write the ``tracks.json`` of a run."""
+    target = folder.target(TRACKS_FILE, TRACKS_FILE)
+    trackfile.write(tracks, target)
+    folder.add(TRACKS_FILE, [target])
 
 
 def segment_into(
@@ -100,7 +109,7 @@ def segment_into(
         # tracks.json was taken away by hand; the state is gone with the end of the earlier run.
         folder.set_status("running")
     folder.clear(TRACKS_FILE)
-    done, state = _read_token(token)
+    done, state = _last_save(token, records)
     segmenter = load()
     try:
         stream = segmenter.stream(video, prompts, state=state, **options)
@@ -110,8 +119,10 @@ def segment_into(
         # The state came from another version of the model: what it made cannot be mixed with what this one makes.
         done, state = 0, None
         stream = segmenter.stream(video, prompts, **options)
-    source = {"model": segmenter.name, "singleout": singleout.__version__, "identity": folder.identity}
-    with RecordWriter(records, empty_tracks(video, source), keep=done) as writer:
+    source = {"model": segmenter.name, "singleout": __version__, "identity": folder.identity}
+    if state is None:
+        records.unlink(missing_ok=True)
+    with RecordWriter(records, header(empty_tracks(video, source)), resume=state is not None) as writer:
         on_frame(done)
         saved = began = time.monotonic()
         saving = 0.0
@@ -130,9 +141,9 @@ def segment_into(
                     raise StoppedError(
                         f"{done} of {video.num_frames} frames are kept" if kept else "this model cannot go on later"
                     )
-    tracks = read_records(records).describe(stream.objects, stream.answers)
-    write_json(tracks, folder.target(TRACKS_FILE, TRACKS_FILE))
-    folder.add(TRACKS_FILE, [folder.path / TRACKS_FILE])
+        writer.describe(stream.objects, stream.answers)
+    tracks = load_tracks(records)
+    keep_tracks(folder, tracks)
     folder.set_status("segmented", seconds=round(time.monotonic() - began, 2))
     for path in (token, records):
         with suppress(OSError):
@@ -143,21 +154,24 @@ def segment_into(
 def _save(writer: RecordWriter, state: bytes | None, token: Path, done: int) -> bool:
     if state is None:
         return False
-    writer.flush()
     with atomic_path(token) as temporary:
         temporary.write_bytes(_TOKEN_HEADER.pack(_TOKEN_MAGIC, done) + state)
     return True
 
 
-def _read_token(token: Path) -> tuple[int, bytes | None]:
-    """How many records belong to the saved state, and the state; (0, None) where there is none to go on from."""
+def _last_save(token: Path, records: Path) -> tuple[int, bytes | None]:
+    """How many frames belong to the saved state, and the state; (0, None) where there is none to go on from.
+
+    Records after the save are cut off: the segmenter will give these frames again.
+    """
     try:
         content = token.read_bytes()
-    except FileNotFoundError:
+        if len(content) < _TOKEN_HEADER.size or not content.startswith(_TOKEN_MAGIC):
+            return 0, None
+        _, done = _TOKEN_HEADER.unpack_from(content)
+        truncate(records, done)
+    except (FileNotFoundError, InputError):
         return 0, None
-    if len(content) < _TOKEN_HEADER.size or not content.startswith(_TOKEN_MAGIC):
-        return 0, None
-    _, done = _TOKEN_HEADER.unpack_from(content)
     return done, content[_TOKEN_HEADER.size :]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,6 +52,8 @@ class Tracks:
         self.source: dict[str, Any] = dict(source or {})
         self.objects: dict[int, ObjectInfo] = {}
         self.answers: tuple[Answer, ...] = ()
+        self.video: Any = None
+        """What the tracks were made from, where it is at hand: `save` draws on it. Not stored, not compared."""
         self._frames: dict[int, FrameCodes] = {}
         self._warned = False
         for what, values in (("times", self.times), ("frame names", self.frame_names)):
@@ -206,6 +210,16 @@ class Tracks:
             place = frame.place(object_id)
             if place is not None:
                 yield frame, place
+
+    def save(self, folder: str | PathLike[str], *, video: Any = None, overwrite: bool = False) -> Path:
+        """Write ``tracks.json``, masks and, where the video is known, overlay and contact sheet: `singleout.save`.
+
+        video: a path, an array or a `Video`; None takes the one that the tracks were made from.
+        """
+        # The face joins the rooms; it is called by name here because this is where users look for it.
+        import singleout
+
+        return singleout.save(self, folder, video=self.video if video is None else video, overwrite=overwrite)
 
     def to_supervision(self, frame: int) -> Any:
         """One frame as `supervision.Detections`: boxes, masks, scores, ids as tracker ids, labels as class names.
