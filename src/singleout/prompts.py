@@ -1,11 +1,15 @@
 """What a user asks for, as values: words, masks, boxes and clicks, each with its frame and object id.
 
 Prompts hold arrays and numbers, never files. Coordinates are pixels of the original video, x to the right and
-y downwards, (0, 0) being the centre of the top left pixel; frames count from 0.
+y downwards, (0, 0) being the centre of the top left pixel; frames count from 0. Every prompt refuses with InputError
+what cannot be meant.
 """
 
 from __future__ import annotations
 
+import math
+import operator
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -14,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from singleout.errors import InputError
+
+_LARGEST_ID = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -27,30 +33,40 @@ class Phrase:
     object_id: int | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.text, str) or not self.text.strip():
-            raise InputError('a phrase is empty: say what to look for, for example "the white dog"')
+        if not isinstance(self.text, str):
+            raise InputError(f"a phrase must be a string, got {_shown(self.text)}")
+        if not _has_words(self.text):
+            raise InputError(f'the phrase {self.text!r} has no words: say what you look for, such as "the white dog"')
         object.__setattr__(self, "text", " ".join(self.text.split()))
-        _check_id(self.object_id, f'phrase "{self.text}"')
+        object.__setattr__(self, "object_id", _checked_id(self.object_id, f'phrase "{self.text}"'))
 
 
 @dataclass(frozen=True)
 class Categories:
-    """Category names; every object of each category is wanted, each as a track of its own."""
+    """Category names; every object of each category is wanted, each as a track of its own.
+
+    names: a list, or one string with commas. A name that comes again, in whatever case, is taken once.
+    """
 
     names: tuple[str, ...]
 
     def __init__(self, names: Iterable[str] | str) -> None:
+        if not isinstance(names, Iterable) or isinstance(names, bytes):
+            raise InputError(f"names must be a list of strings or one string with commas, got {_shown(names)}")
         listed = names.split(",") if isinstance(names, str) else list(names)
-        cleaned: list[str] = []
-        for name in listed:
-            if not isinstance(name, str) or not name.strip():
-                raise InputError(f"the list of names {listed!r} has an empty name: remove it")
-            name = " ".join(name.split())
-            if name not in cleaned:
-                cleaned.append(name)
-        if not cleaned:
+        if not listed or listed == [""]:
             raise InputError("the list of names is empty: give at least one, for example person,car")
-        object.__setattr__(self, "names", tuple(cleaned))
+        cleaned: dict[str, str] = {}
+        for name in listed:
+            if not isinstance(name, str):
+                raise InputError(f"a name must be a string, got {_shown(name)}")
+            if not name.strip():
+                raise InputError(f"the list of names {','.join(map(str, listed))!r} has an empty name: remove it")
+            if not _has_words(name):
+                raise InputError(f"the name {name!r} has no words: give names such as person,car")
+            spelled = " ".join(name.split())
+            cleaned.setdefault(spelled.casefold(), spelled)
+        object.__setattr__(self, "names", tuple(cleaned.values()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +74,7 @@ class Mask:
     """A picture of object ids on one frame: 0 is background, every other value is one object.
 
     ids: (height, width) integers or bool, at the size of the video. ``object_id`` renames the object of a mask
-    that has only one; a picture of several objects keeps its ids.
+    that has only one; a picture of several objects keeps its ids. source: what messages call it, such as its file.
     """
 
     ids: npt.NDArray[np.int32]
@@ -67,6 +83,8 @@ class Mask:
     source: str = field(default="mask")
 
     def __post_init__(self) -> None:
+        if isinstance(self.ids, (str, bytes)) or hasattr(self.ids, "__fspath__"):
+            raise InputError(f"{_shown(self.ids)}: this Mask takes an array of object ids; singleout.Mask opens files")
         ids = np.asarray(self.ids)
         if ids.ndim != 2:
             raise InputError(
@@ -75,13 +93,15 @@ class Mask:
             )
         if ids.dtype != np.bool_ and not np.issubdtype(ids.dtype, np.integer):
             raise InputError(f"{self.source}: expected integers or bool, got {ids.dtype}")
-        if ids.size and int(ids.min()) < 0:
-            raise InputError(f"{self.source}: object ids must not be negative, the smallest is {ids.min()}")
-        ids = ids.astype(np.int32)
         if not ids.any():
             raise InputError(f"{self.source}: the mask is empty, there is no object to follow")
-        _check_frame(self.frame, self.source)
-        _check_id(self.object_id, self.source)
+        if int(ids.min()) < 0:
+            raise InputError(f"{self.source}: object ids must not be negative, the smallest is {ids.min()}")
+        if int(ids.max()) > _LARGEST_ID:
+            raise InputError(f"{self.source}: object ids must not exceed {_LARGEST_ID}, the largest is {ids.max()}")
+        ids = ids.astype(np.int32)
+        object.__setattr__(self, "frame", _checked_frame(self.frame, self.source))
+        object.__setattr__(self, "object_id", _checked_id(self.object_id, self.source))
         if self.object_id is not None:
             if len(np.unique(ids[ids > 0])) > 1:
                 raise InputError(f"{self.source}: it holds several objects, so object id {self.object_id} is unclear")
@@ -104,13 +124,13 @@ class Box:
     object_id: int | None = None
 
     def __post_init__(self) -> None:
-        values = tuple(float(value) for value in self.xyxy)
-        if len(values) != 4 or not all(np.isfinite(values)):
-            raise InputError(f"box {tuple(self.xyxy)}: expected four numbers, left,top,right,bottom")
+        values = _numbers(self.xyxy)
+        if values is None or len(values) != 4:
+            raise InputError(f"box {_shown(self.xyxy)}: expected four numbers, left, top, right, bottom")
         if values[2] <= values[0] or values[3] <= values[1]:
-            raise InputError(f"box {values}: right must be larger than left and bottom larger than top")
-        _check_frame(self.frame, f"box {values}")
-        _check_id(self.object_id, f"box {values}")
+            raise InputError(f"box {_listed(values)}: right must be larger than left and bottom larger than top")
+        object.__setattr__(self, "frame", _checked_frame(self.frame, f"box {_listed(values)}"))
+        object.__setattr__(self, "object_id", _checked_id(self.object_id, f"box {_listed(values)}"))
         object.__setattr__(self, "xyxy", values)
 
 
@@ -119,7 +139,7 @@ class Points:
     """Clicks on one object on one frame.
 
     xy: (num_points, 2) pixels as pairs. positive: one bool per point; a negative point says "not here". All are
-    positive where it is left out.
+    positive where it is left out. Points without object_id are a new object, so one of them must be positive.
     """
 
     xy: tuple[tuple[float, float], ...]
@@ -128,16 +148,21 @@ class Points:
     object_id: int | None = None
 
     def __post_init__(self) -> None:
-        xy = tuple((float(x), float(y)) for x, y in self.xy)
+        pairs = [_numbers(pair) for pair in self.xy] if isinstance(self.xy, Iterable) else [None]
+        xy = tuple((pair[0], pair[1]) for pair in pairs if pair is not None and len(pair) == 2)
+        if len(xy) < len(pairs):
+            raise InputError(f"points {_shown(self.xy)}: expected pairs of numbers, such as [(120, 64), (90, 30)]")
         if not xy:
             raise InputError("points: give at least one, as x,y")
-        positive = tuple(bool(value) for value in self.positive) or (True,) * len(xy)
+        signs = self.positive if isinstance(self.positive, Iterable) else (self.positive,)
+        positive = tuple(bool(value) for value in signs) or (True,) * len(xy)
+        what = "points " + " ".join(_listed(pair) for pair in xy[:8])
         if len(positive) != len(xy):
-            raise InputError(f"points: {len(xy)} points but {len(positive)} signs")
-        if not np.isfinite(xy).all():
-            raise InputError(f"points {xy}: coordinates must be numbers")
-        _check_frame(self.frame, f"points {xy}")
-        _check_id(self.object_id, f"points {xy}")
+            raise InputError(f"{what}: there are {len(xy)} points but {len(positive)} signs")
+        object.__setattr__(self, "frame", _checked_frame(self.frame, what))
+        object.__setattr__(self, "object_id", _checked_id(self.object_id, what))
+        if self.object_id is None and not any(positive):
+            raise InputError(f'{what}: they only say "not here"; add a point on the object, or the id of a known one')
         object.__setattr__(self, "xy", xy)
         object.__setattr__(self, "positive", positive)
 
@@ -161,18 +186,20 @@ def as_prompts(given: Prompt | str | Sequence[Any]) -> tuple[Prompt, ...]:
         return (given,)
     if isinstance(given, str):
         return (Phrase(given),)
-    if isinstance(given, Sequence) and given:
+    if isinstance(given, Sequence) and not isinstance(given, (bytes, bytearray, memoryview, range)):
+        if not given:
+            raise InputError('there is nothing to look for: give a sentence such as "the white dog", names or marks')
         if all(isinstance(item, str) for item in given):
             return (Categories(given),)
         return tuple(prompt for item in given for prompt in as_prompts(item))
     raise InputError(
-        f"cannot take {given!r} as a prompt: expected a sentence, a list of names, or Phrase, Categories, Mask, Box "
-        "or Points"
+        f"cannot take {_shown(given)} as a prompt: expected a sentence, a list of names, or Phrase, Categories, Mask, "
+        "Box or Points"
     )
 
 
 def check_prompts(prompts: Sequence[Prompt], height: int, width: int, num_frames: int | None) -> None:
-    """Refuse prompts that do not fit the video. height, width in pixels; num_frames None where it is unknown.
+    """Refuse prompts that do not fit the video or each other. height, width in pixels; num_frames None where unknown.
 
     Raises InputError, in one line that names the prompt and what was expected.
     """
@@ -181,9 +208,8 @@ def check_prompts(prompts: Sequence[Prompt], height: int, width: int, num_frames
             continue
         name = PROMPT_NAMES[type(prompt)]
         if num_frames is not None and prompt.frame >= num_frames:
-            raise InputError(
-                f"{name} on frame {prompt.frame}: the video has {num_frames} frames, 0 to {num_frames - 1}"
-            )
+            those = f"frames 0 to {num_frames - 1}" if num_frames > 1 else "only frame 0"
+            raise InputError(f"{name} on frame {prompt.frame}: the video has {those}")
         if isinstance(prompt, Mask) and prompt.ids.shape != (height, width):
             raise InputError(
                 f"{prompt.source}: the mask is {prompt.ids.shape[1]}x{prompt.ids.shape[0]} but the video is "
@@ -192,18 +218,82 @@ def check_prompts(prompts: Sequence[Prompt], height: int, width: int, num_frames
         if isinstance(prompt, Box):
             left, top, right, bottom = prompt.xyxy
             if left >= width or top >= height or right <= 0 or bottom <= 0:
-                raise InputError(f"box {prompt.xyxy} lies outside the picture, which is {width}x{height}")
+                raise InputError(f"box {_listed(prompt.xyxy)} lies outside the picture, which is {width}x{height}")
         if isinstance(prompt, Points):
             for x, y in prompt.xy:
                 if not (0 <= x < width and 0 <= y < height):
                     raise InputError(f"point {x:g},{y:g} lies outside the picture, which is {width}x{height}")
+    _check_ids(prompts)
 
 
-def _check_frame(frame: int, what: str) -> None:
-    if frame < 0 or int(frame) != frame:
-        raise InputError(f"{what}: frame {frame} is not a frame number; frames count from 0")
+def _check_ids(prompts: Sequence[Prompt]) -> None:
+    """Two masks, or two boxes, of the same object on the same frame contradict each other."""
+    seen: dict[tuple[type, int, int], str] = {}
+    for prompt in prompts:
+        if isinstance(prompt, Mask):
+            ids, what = prompt.object_ids, prompt.source
+        elif isinstance(prompt, Box) and prompt.object_id is not None:
+            ids, what = (prompt.object_id,), f"box {_listed(prompt.xyxy)}"
+        else:
+            continue
+        for object_id in ids:
+            key = (type(prompt), prompt.frame, object_id)
+            if key in seen:
+                raise InputError(
+                    f"{what}: object {object_id} is already marked on frame {prompt.frame} by {seen[key]}; give each "
+                    "object an id of its own"
+                )
+            seen[key] = what
 
 
-def _check_id(object_id: int | None, what: str) -> None:
-    if object_id is not None and not 1 <= object_id <= 2**31 - 1:
-        raise InputError(f"{what}: object id {object_id} must be 1 or larger")
+def _has_words(text: str) -> bool:
+    return any(unicodedata.category(character)[0] not in "PZC" for character in text)
+
+
+def _numbers(values: Any) -> tuple[Any, ...] | None:
+    """The finite numbers in a list, a tuple or an array; None for anything else."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        return None
+    try:
+        numbers = tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        return None
+    return numbers if all(math.isfinite(number) for number in numbers) else None
+
+
+def _listed(numbers: Iterable[float]) -> str:
+    return ",".join(f"{number:g}" for number in numbers)
+
+
+def _shown(value: Any) -> str:
+    """A value on one short line."""
+    if hasattr(value, "shape"):
+        return f"an array of shape {tuple(value.shape)}"
+    return f"{value!r:.60}".replace("\n", " ")
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, (bool, np.bool_)):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def _checked_frame(frame: Any, what: str) -> int:
+    number = _whole(frame)
+    if number is None or number < 0:
+        raise InputError(f"{what}: frame {_shown(frame)} is not a frame number; frames count from 0")
+    return number
+
+
+def _checked_id(object_id: Any, what: str) -> int | None:
+    if object_id is None:
+        return None
+    number = _whole(object_id)
+    if number is None or not 1 <= number <= _LARGEST_ID:
+        raise InputError(f"{what}: object id {_shown(object_id)} must be a whole number from 1 to {_LARGEST_ID}")
+    return number

@@ -21,14 +21,25 @@ class VideoLike(Protocol):
     """What a system needs of a video; `media.Video` is one. Frames are (height, width, 3) uint8 RGB."""
 
     @property
-    def height(self) -> int: ...
+    def height(self) -> int:
+        """Rows of a frame."""
+
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """Columns of a frame."""
+
     @property
-    def num_frames(self) -> int: ...
-    def __getitem__(self, index: int) -> Frame: ...
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]: ...
-    def shots(self) -> list[tuple[int, int]]: ...
+    def num_frames(self) -> int:
+        """How many frames there are."""
+
+    def __getitem__(self, index: int) -> Frame:
+        """One frame, in any order."""
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """The frames from start to stop (not included), one after the other."""
+
+    def shots(self) -> list[tuple[int, int]]:
+        """Start and stop (not included) of each shot; together they are all frames."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +119,9 @@ class Segmenter(ABC):
     abilities: Abilities
 
     @abstractmethod
-    def _stream(self, video: VideoLike, prompts: tuple[Prompt, ...], state: bytes | None, options: dict[str, Any]) -> Stream:
+    def _stream(
+        self, video: VideoLike, prompts: tuple[Prompt, ...], state: bytes | None, options: dict[str, Any]
+    ) -> Stream:
         """The system's own pass or passes over the video; every frame is handed out exactly once."""
 
     def _session(self, prompts: tuple[Prompt, ...], options: dict[str, Any]) -> Session:
@@ -122,8 +135,8 @@ class Segmenter(ABC):
         """Refuse prompts that this system cannot take, naming those that it can."""
         for prompt in prompts:
             if type(prompt) not in self.abilities.prompts:
-                can = ", ".join(sorted(PROMPT_NAMES[kind] for kind in self.abilities.prompts))
-                raise InputError(f"{self.name} cannot take a {PROMPT_NAMES[type(prompt)]}; it takes: {can}")
+                can = ", ".join(name for kind, name in PROMPT_NAMES.items() if kind in self.abilities.prompts)
+                raise InputError(f"{self.name} does not take a prompt by {PROMPT_NAMES[type(prompt)]}; it takes: {can}")
 
     def stream(
         self, video: Any, prompts: Prompt | str | Sequence[Any], *, state: bytes | None = None, **options: Any
@@ -139,7 +152,10 @@ class Segmenter(ABC):
         return self._stream(opened, asked, state, options)
 
     def segment(self, video: Any, prompts: Prompt | str | Sequence[Any], **options: Any) -> Tracks:
-        """The tracks of everything that the prompts mean, over the whole video."""
+        """The tracks of everything that the prompts mean, over the whole video.
+
+        video, options and errors as in `stream`.
+        """
         opened = open_video(video)
         stream = self.stream(opened, prompts, **options)
         tracks = Tracks(
@@ -163,12 +179,10 @@ class Segmenter(ABC):
 
 
 def open_video(video: Any) -> VideoLike:
-    """A `Video` as it is; a path or an array is opened as one."""
+    """A `Video`, or anything with its attributes, as it is; a path or an array is opened as one."""
+    if all(hasattr(video, name) for name in ("frames", "shots", "num_frames", "height", "width")):
+        ready: VideoLike = video
+        return ready
     from singleout.media import Video
 
-    if isinstance(video, Video):
-        return video
-    if all(hasattr(video, name) for name in ("frames", "num_frames", "height", "width")):
-        checked: VideoLike = video
-        return checked
     return Video(video)

@@ -52,22 +52,18 @@ class RecordWriter:
 
     header: the values of `tracks.interchange.header` in JSON's types (height, width and num_frames at least), and
     whatever else identifies the run. resume: go on with a file that has the same header, after dropping what is
-    damaged at its end (see `note`); a file that is not there yet is begun. sync: also wait for the disk after each
-    record, so that a power cut loses none. frames: those written so far. num_records: records so far, descriptions
-    included.
+    damaged at its end (see `note`); a file that is not there yet is begun. frames: those written so far. num_records:
+    records so far, descriptions included.
 
     Raises InputError where the file exists already (without resume), is another run's or damaged before its end, or
     cannot be written.
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str], header: Mapping[str, Any], *, resume: bool = False, sync: bool = False
-    ) -> None:
+    def __init__(self, path: str | os.PathLike[str], header: Mapping[str, Any], *, resume: bool = False) -> None:
         self.path = Path(path)
         self.note = ""
         self.frames: set[int] = set()
         self.num_records = 0
-        self._sync = sync
         self._video = from_header(header)
         with write_errors(self.path):
             # A run that was killed while it began the file leaves less than a header.
@@ -127,11 +123,17 @@ class RecordWriter:
         """Write what the objects are and what became of the prompts; the last description counts."""
         self._append(_DESCRIPTIONS, _json_bytes(descriptions(objects, answers)))
 
+    def sync(self) -> None:
+        """Wait until everything is on the disk, so that not even a power cut loses it."""
+        with write_errors(self.path):
+            os.fsync(self._file.fileno())
+
     def close(self) -> None:
-        """Wait until everything is on the disk, and close. May be called twice."""
+        """`sync` and close. May be called twice."""
         if not self._file.closed:
-            with write_errors(self.path):
-                os.fsync(self._file.fileno())
+            try:
+                self.sync()
+            finally:
                 self._file.close()
 
     def __enter__(self) -> Self:
@@ -152,8 +154,6 @@ class RecordWriter:
         try:
             while rest:
                 rest = rest[self._file.write(rest) :]
-            if self._sync:
-                os.fsync(self._file.fileno())
         except BaseException:
             self._file.truncate(self._end)
             self._file.seek(self._end)
