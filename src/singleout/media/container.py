@@ -110,7 +110,7 @@ class ContainerSource(Source):
             "container": self._format,
             "codec": self._codec,
             "pixel_format": self._pixel_format,
-            "variable_frame_rate": varies,
+            "variable_frame_rate": bool(varies),
             "turned": any(self._upright),
             "size_bytes": self.path.stat().st_size,
         }
