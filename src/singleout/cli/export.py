@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from singleout.errors import InputError
+from singleout.exports import FORMATS
 
 DESCRIPTION = """\
 Write the tracks of a finished run in other formats, without the model and without the video. Each format gets a
@@ -22,13 +22,7 @@ examples:
   singleout export out/tracks.json --as yolo --out labels/
 
 formats:
-  davis          palette PNGs, one per frame        ytvis          YouTube-VIS json
-  coco           COCO json, run-length codes        coco-polygons  COCO json, polygons
-  ref-ytvos      Ref-YouTube-VOS tree and zip       mots           MOTS txt
-  panoptic       panoptic PNG and json              semantic       semantic PNG
-  yolo           YOLO polygons                      cvat           CVAT for video
-  labelstudio    Label Studio tasks
-"""
+""" + "\n".join(f"  {name:<14} {form.summary}" for name, form in FORMATS.items())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,8 +58,7 @@ def run(args: argparse.Namespace) -> int:
             for name in names:
                 product = f"{MASKS_FOLDER}/{name}"
                 target = folder.target(product, product) if folder else root / name
-                for warning in export(tracks, name, target, overwrite=folder is not None):
-                    print(f"singleout: {name}: {warning}", file=sys.stderr)
+                export(tracks, name, target, overwrite=folder is not None)
                 if folder:
                     folder.add(product, files_in(target))
                 done.append({"tracks": str(file), "format": name, "folder": str(target)})

@@ -17,6 +17,9 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("video", nargs="+", metavar="VIDEO", help="video, image, folder or zip of frames, or demo")
+    parser.add_argument(
+        "--no-shots", action="store_true", help="do not look for cuts: they take a pass over all frames"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
 
 
@@ -28,14 +31,17 @@ def run(args: argparse.Namespace) -> int:
     described = []
     for path in find_videos(args.video):
         with Video(path) as video:
-            described.append(video.info())
+            facts = video.info()
+            if not args.no_shots:
+                facts["shots"] = [[int(start), int(stop)] for start, stop in video.shots()]
+            described.append(facts)
     if args.json:
         print(json.dumps(described[0] if len(described) == 1 else described, indent=2))
         return 0
     for facts in described:
         width = max(len(key) for key in facts)
         for key, value in facts.items():
-            print(f"{key.replace('_', ' '):<{width}}  {_shown(value)}")
+            print(f"{key.replace('_', ' '):<{width}}  {_shots(value) if key == 'shots' else _shown(value)}")
         if facts is not described[-1]:
             print()
     return 0
@@ -48,9 +54,9 @@ def _shown(value: object) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".")
-    if isinstance(value, (list, tuple)):
-        return ", ".join(
-            f"{item[0]}-{item[1] - 1}" if isinstance(item, (list, tuple)) and len(item) == 2 else _shown(item)
-            for item in value
-        )
     return str(value)
+
+
+def _shots(shots: list[list[int]]) -> str:
+    """Shots as first and last frame, for people: 0-29, 30-75."""
+    return ", ".join(f"{start}-{stop - 1}" for start, stop in shots)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from pathlib import Path
+from typing import NoReturn, TextIO
 
 from singleout.errors import InputError
 from singleout.version import __version__
@@ -80,8 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not words:
             build_parser().print_help()
             return 0
-        args = build_parser(command).parse_args(words)
-        return int(import_module(COMMANDS[args.command][0]).run(args))
+        args, unknown = build_parser(command).parse_known_args(words)
+        if unknown:
+            raise InputError(f"{unknown[0]} is not known here (see singleout {args.command} --help)")
+        with warnings.catch_warnings():
+            warnings.showwarning = _Notes(debug)
+            warnings.simplefilter("always", UserWarning)
+            return int(import_module(COMMANDS[args.command][0]).run(args))
     except InputError as error:
         if debug:
             raise
@@ -104,6 +111,28 @@ def main(argv: Sequence[str] | None = None) -> int:
             "and report what it prints)"
         )
         return 1
+
+
+class _Notes:
+    """Shows the warnings of this package as one line each, once; those of libraries only with --debug."""
+
+    def __init__(self, debug: bool) -> None:
+        self.debug = debug
+        self.told: set[str] = set()
+
+    def __call__(  # noqa: PLR0917 - what warnings.showwarning is called with
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        ours = Path(filename).is_relative_to(Path(__file__).parents[1])
+        if (ours or self.debug) and str(message) not in self.told:
+            self.told.add(str(message))
+            print(f"singleout: note: {message}", file=sys.stderr)
 
 
 def _say_error(message: str) -> None:

@@ -125,6 +125,7 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f"--{option} {getattr(args, option)}: expected 1 or more")
     marks = read_marks(args.say, args.names, args.mask, args.box, args.point)
     videos = find_videos(args.video)
+    _refuse_input_as_output(args)
     folders = own_folders(Path(args.out), videos)
     models = _Models(args.model)
     summaries: list[dict[str, Any]] = []
@@ -132,25 +133,35 @@ def run(args: argparse.Namespace) -> int:
     with StopRequest() as stop:
         ask = _Ask(args, marks, wanted, start, end, stop)
         for path, folder in zip(videos, folders, strict=True):
+            summary: dict[str, Any] = {"video": str(path), "out": str(folder)}
             try:
-                summaries.append(_run_one(ask, path, folder, models))
+                summary |= _run_one(ask, path, folder, models)
+                code = max(code, 2 if summary["refused"] else 0)
             except InputError as error:
-                if len(videos) == 1:
-                    raise
                 # The other videos are not to suffer from this one.
-                _say(f"error: {path}: {error}")
-                summaries.append({"video": str(path), "out": str(folder), "status": "refused", "error": str(error)})
+                if args.debug:
+                    raise
+                _say(f"error: {error}" if len(videos) == 1 else f"error: {path}: {error}")
+                summary |= {"status": "refused", "error": str(error)}
                 code = 2
             except (StoppedError, KeyboardInterrupt) as stopped:
-                kept = str(stopped) or "what was finished is kept"
-                _say(f"stopped: {kept} in {folder}; give the same command again to go on")
-                summaries.append({"video": str(path), "out": str(folder), "status": "stopped"})
+                kept = f"{stopped or 'what was finished is kept'} in {folder}" if folder.exists() else "nothing is kept"
+                _say(f"stopped: {kept}; give the same command again to go on")
+                summary["status"] = "stopped"
                 code = stop.exit_code
+            summaries.append(summary)
+            if summary["status"] == "stopped":
                 break
-            code = max(code, 2 if summaries[-1].get("refused") else 0)
     if args.json:
         print(json.dumps({"runs": summaries}, indent=2))
     return code
+
+
+def _refuse_input_as_output(args: argparse.Namespace) -> None:
+    """What is written into a folder of frames or videos would be taken for one of them the next time."""
+    for given in args.video:
+        if Path(given).is_dir() and Path(given).resolve() == Path(args.out).resolve():
+            raise InputError(f"--out {args.out} is the folder that the input comes from: choose another one")
 
 
 class _Models:
@@ -170,7 +181,9 @@ class _Models:
 
 def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any]:
     from singleout.media import Video
+    from singleout.prompts import check_prompts
     from singleout.runs.folder import RunFolder
+    from singleout.runs.segmenting import describe_input, identity_of
 
     began = time.monotonic()
     args = ask.args
@@ -182,10 +195,15 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
         resize=args.resize,
         tolerate_damage=args.tolerate_damage,
     ) as video:
+        if video.damage:
+            _say(f"{path}: {video.damage}")
         prompts = ask.marks.prompts(video, video.source_size)
+        check_prompts(prompts, video.height, video.width, video.num_frames)
         options: dict[str, Any] = {"guess": True} if args.guess else {}
-        from singleout.runs.segmenting import describe_input, identity_of
-
+        if args.overwrite:
+            # Nothing is deleted for a run that cannot begin.
+            models().check(prompts)
+        device = {} if args.device == "auto" else {"device": args.device}
         with RunFolder(
             out,
             identity_of(video, prompts, args.model, options),
@@ -194,13 +212,13 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
             overwrite=args.overwrite,
         ) as folder:
             was_finished = folder.status == "finished"
-            tracks = _follow(ask, folder, video, prompts=prompts, models=models, options=options)
+            tracks = _follow(ask, folder, video, prompts=prompts, models=models, options=options | device)
             made, refused = _make(ask, folder, video, tracks)
             folder.set_status("finished")
             if was_finished and not made and not refused:
-                _say(f"{out} is already finished; nothing to do (--overwrite makes it anew)", ask.args.quiet)
-            elif not refused:
-                _say(f"{out}: {', '.join(made) or 'complete'}", ask.args.quiet)
+                _say(f"{out} is already finished; nothing to do (--overwrite makes it anew)", args.quiet)
+            elif made:
+                _say(f"{out} now has {', '.join(made)}", args.quiet)
             return _summary(folder, video, tracks, refused, time.monotonic() - began)
 
 
@@ -236,6 +254,11 @@ def _follow(
             _say(
                 f'"{answer.prompt}" was not found: best score {answer.best_score:.2f}, {answer.threshold:.2f} is needed'
             )
+    if tracks.objects:
+        named = (f"{info.id} {info.label}".rstrip() for info in tracks.objects.values())
+        _say(f"{len(tracks.objects)} object{'s' * (len(tracks.objects) > 1)}: {', '.join(named)}", ask.args.quiet)
+    else:
+        _say("no object was found", ask.args.quiet)
     return tracks
 
 
@@ -264,8 +287,6 @@ def _make(ask: _Ask, folder: RunFolder, video: Video, tracks: Tracks) -> tuple[l
 def _summary(folder: RunFolder, video: Video, tracks: Tracks, refused: list[str], seconds: float) -> dict[str, Any]:
     files = folder.run["files"]
     return {
-        "video": str(video.path),
-        "out": str(folder.path),
         "status": folder.status,
         "num_frames": video.num_frames,
         "height": video.height,

@@ -1,8 +1,8 @@
 """The output folder of one run: a fingerprint of what it belongs to, a lock, and a list of the files made in it.
 
 ``run.json`` holds what the run is (``identity``, hashed as ``fingerprint``), what it was made from (``input``), its
-``status`` (running, segmented, finished) and ``files``, the paths of everything made, by product. The folder
-``.singleout`` holds the lock, the records of a run and the state that it can go on from.
+``status`` (running, segmented, finished), ``files``, the paths of everything made, by product, and ``making``, the
+products under way. The folder ``.singleout`` holds the lock, the records of a run and the state that it can go on from.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def read_run(folder: Path) -> dict[str, Any] | None:
     """The contents of ``run.json``, or None where there is none. Raises InputError for one that is not ours."""
     path = folder / RUN_FILE
     try:
-        run = json.loads(path.read_text(encoding="utf-8"))
+        run: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except NotADirectoryError:
@@ -44,9 +44,12 @@ def read_run(folder: Path) -> dict[str, Any] | None:
         raise InputError(f"{path} cannot be read: it belongs to someone else; choose another folder") from error
     except (ValueError, OSError) as error:
         raise InputError(f"{path} is not a run of singleout or is damaged: choose another folder") from error
-    if not isinstance(run, dict) or run.get("format") != RUN_FORMAT or not isinstance(run.get("files"), dict):
+    needed = {"fingerprint": str, "status": str, "singleout": str, "identity": dict, "files": dict, "making": dict}
+    whole = isinstance(run, dict) and all(isinstance(run.get(name), kind) for name, kind in needed.items())
+    if not whole or run.get("format") != RUN_FORMAT:
         raise InputError(f"{path} is not a run of this version of singleout: choose another folder")
-    return run
+    found: dict[str, Any] = run
+    return found
 
 
 def files_in(path: Path) -> list[Path]:
@@ -137,7 +140,7 @@ class RunFolder:
     def add(self, product: str, files: Iterable[Path]) -> None:
         """Note the files of a product; they are singleout's own from now on."""
         self.run["files"][product] = sorted(file.relative_to(self.path).as_posix() for file in files)
-        self.run.get("making", {}).pop(product, None)
+        self.run["making"].pop(product, None)
         self.write()
 
     def target(self, product: str, name: str) -> Path:
@@ -148,7 +151,7 @@ class RunFolder:
         self._refuse_foreign(self.run, [name])
         self.clear(product)
         # Noted first: a run that is killed between the making and the noting must know its own file again.
-        self.run.setdefault("making", {})[product] = name
+        self.run["making"][product] = name
         self.write()
         return self.path / name
 
@@ -169,10 +172,11 @@ class RunFolder:
         fingerprint = fingerprint_of(self.identity)
         if before is not None:
             self.run = before
-            for product, name in self.run.pop("making", {}).items():
+            for product, name in self.run["making"].items():
                 self.run["files"][product] = [
                     file.relative_to(self.path).as_posix() for file in files_in(self.path / name)
                 ]
+            self.run["making"] = {}
             same = before["fingerprint"] == fingerprint
             stale = before["status"] == "running" and before["singleout"] != __version__
             if same and not stale and not self.overwrite:
@@ -187,6 +191,7 @@ class RunFolder:
             "identity": self.identity,
             "input": self.about,
             "files": {},
+            "making": {},
         }
         self.write()
 
@@ -201,10 +206,10 @@ class RunFolder:
         )
 
     def _refuse_foreign(self, before: dict[str, Any] | None, targets: Iterable[str] | None = None) -> None:
-        run = before or {"files": {}}
+        run = before or {"files": {}, "making": {}}
         ours = {name for names in run["files"].values() for name in names}
         for target in self.targets if targets is None else targets:
-            if target in run.get("making", {}).values():
+            if target in run["making"].values():
                 continue
             for file in files_in(self.path / target):
                 if file.relative_to(self.path).as_posix() not in ours:

@@ -131,15 +131,12 @@ def make_products(
     return made, refused
 
 
-def export(tracks: Tracks, format_name: str, target: Path, *, overwrite: bool = True) -> list[str]:
-    """Write tracks in one format into the folder ``target``, whole or not at all; returns the warnings it gave."""
+def export(tracks: Tracks, format_name: str, target: Path, *, overwrite: bool = True) -> None:
+    """Write tracks in one format into the folder ``target``, whole or not at all."""
     frame_names = tracks.frame_names or [f"{index:05d}" for index in range(tracks.num_frames)]
     video_name = tracks.video_name or "video"
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        with atomic_folder(target, overwrite=overwrite) as temporary:
-            FORMATS[format_name].write(tracks, temporary, video_name=video_name, frame_names=frame_names)
-    return list(dict.fromkeys(str(one.message) for one in caught))
+    with atomic_folder(target, overwrite=overwrite) as temporary:
+        FORMATS[format_name].write(tracks, temporary, video_name=video_name, frame_names=frame_names)
 
 
 def save_tracks(tracks: Tracks, folder: str | os.PathLike[str], *, video: Any = None, overwrite: bool = False) -> Path:
