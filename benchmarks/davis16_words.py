@@ -6,14 +6,29 @@ import sys
 from typing import Any
 
 import numpy as np
-from jf import contour_accuracy, region_similarity
-from sequences import SHOWS, Sequence
 
 import singleout
+from jf import contour_accuracy, region_similarity
+from sequences import SHOWS, Sequence
 from singleout.media import Video
 from singleout.segmenter import Segmenter
 
-LISTENING = ("person", "man", "woman", "girl", "boy", "guy", "car", "bicycle", "horse", "dog", "cow", "camel", "goat", "swan")
+LISTENING = (
+    "person",
+    "man",
+    "woman",
+    "girl",
+    "boy",
+    "guy",
+    "car",
+    "bicycle",
+    "horse",
+    "dog",
+    "cow",
+    "camel",
+    "goat",
+    "swan",
+)
 SYNONYMS = {
     "parkour": ("person", ("human", "fellow", "bloke", "gentleman", "lad")),
     "car-roundabout": ("car", ("motorcar", "hatchback", "saloon car", "sedan", "station wagon")),
@@ -36,7 +51,9 @@ def phrase_scores(
         empty = np.zeros_like(truth)
         for number, collected in values.items():
             # A sentence may get a new id after a cut; these are one answer here.
-            own = [mask for key, mask in masks.items() if stream.objects[key].label == texts[number - 1] or key == number]
+            own = [
+                mask for key, mask in masks.items() if stream.objects[key].label == texts[number - 1] or key == number
+            ]
             mask = np.logical_or.reduce(own) if own else empty
             collected.append((region_similarity(mask, truth), contour_accuracy(mask, truth), bool(mask.any())))
     out = {}
@@ -57,7 +74,9 @@ def sentences(segmenter: Segmenter, chosen: list[Sequence], options: dict[str, A
         by_annotator = [scores[" ".join(text.split())] for text in sequence.sentences]
         for annotator, (text, score) in enumerate(zip(sequence.sentences, by_annotator, strict=True)):
             rows[f"{sequence.name} {annotator}"] = {**score, "sentence": text.strip()}
-        means[sequence.name] = {key: float(np.mean([score[key] for score in by_annotator])) for key in ("J", "F", "J&F")}
+        means[sequence.name] = {
+            key: float(np.mean([score[key] for score in by_annotator])) for key in ("J", "F", "J&F")
+        }
         print(f"{sequence.name}: J {means[sequence.name]['J']:.3f}", file=sys.stderr)
     people = [means[name]["J"] for name in ("breakdance", "dance-twirl", "parkour") if name in means]
     result: dict[str, Any] = {"each": rows, "sequences": means}

@@ -1,0 +1,52 @@
+"""The network on its device, fed with pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from singleout.errors import InputError
+from singleout.segmenter import VideoLike
+from singleout.systems.starter.network import Features, StarterNetwork
+from singleout.systems.starter.view import View
+
+CHUNK = 32  # frames that are decoded at a time when going backwards
+
+
+class Engine:
+    """Runs the visual backbone once for each picture that it is given."""
+
+    def __init__(self, network: StarterNetwork, device: str) -> None:
+        self.device = resolve_device(device)
+        self.network = network.to(self.device).eval()
+        self._latest: tuple[Tensor, Features] | None = None
+
+    def encode(self, picture: Tensor) -> Features:
+        """picture: (1, 3, height, width) uint8 of `View.shrink`; the same tensor again costs nothing."""
+        if self._latest is None or self._latest[0] is not picture:
+            image = picture.to(self.device).float().div_(255)
+            self._latest = picture, self.network.encode(image.contiguous(memory_format=torch.channels_last))
+        return self._latest[1]
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of a name; "auto" takes a GPU where there is one. Raises InputError for one that is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device {name!r} cannot be used here; try cpu") from error
+    return device
+
+
+def pictures_backwards(video: VideoLike, view: View, start: int, stop: int) -> Iterator[tuple[int, Tensor]]:
+    """Frames stop - 1 down to start with their numbers, shrunk, decoded forwards in chunks."""
+    for end in range(stop, start, -CHUNK):
+        begin = max(start, end - CHUNK)
+        pictures = [view.shrink(frame) for frame in video.frames(begin, end)]
+        for offset in range(end - begin - 1, -1, -1):
+            yield begin + offset, pictures[offset]

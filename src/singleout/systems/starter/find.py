@@ -1,0 +1,96 @@
+"""Candidates in one frame: regions where words score, turned into masks of single objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from singleout.systems.starter.clicks import bumps
+from singleout.systems.starter.network import GUIDANCE_CHANNELS, Features, StarterNetwork
+
+SMALLEST = 0.0008  # share of the picture below which a region is noise
+MOST_SEEDS = 12  # regions per frame that are looked at closely
+SAME = 0.6  # overlap above which two masks are one object
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One object that may be meant. mask: (height/4, width/4) probabilities. score: of its best word inside it."""
+
+    mask: Tensor
+    score: float
+
+
+def find_candidates(
+    network: StarterNetwork, features: Features, maps: Sequence[Tensor], level: float
+) -> list[Candidate]:
+    """Objects where any of the maps is high, best first, without doubles.
+
+    maps: score maps, (height/4, width/4) each, 0 to 1; besides those of words alone also a word's times where a
+    colour is seen or something moves, which part an object from a crowd of its like. level: what counts as high,
+    relative to 1.
+    """
+    seeds = sorted((seed for scores in maps for seed in _seeds(scores, level)), key=lambda seed: -seed[1])[:MOST_SEEDS]
+    if not seeds:
+        return []
+    guidance = torch.stack([_guidance(region, scores) for region, _, scores in seeds])
+    masks = network.select(features.repeat(len(seeds)), guidance).float().sigmoid()
+    found: list[Candidate] = []
+    for whole, (region, _, scores) in zip(masks, seeds, strict=True):
+        mask = _part_of(whole, region)
+        inside = mask > 0.5
+        area = int(inside.sum())
+        if area < SMALLEST * mask.numel():
+            continue
+        score = float(scores[inside].mean())
+        if all(overlap(inside, other.mask > 0.5) < SAME for other in found):
+            found.append(Candidate(mask, score))
+    return sorted(found, key=lambda candidate: -candidate.score)
+
+
+def overlap(one: Tensor, other: Tensor) -> float:
+    """Intersection over union of two bool masks of equal shape, 0 if both are empty."""
+    union = int((one | other).sum())
+    return 0.0 if union == 0 else int((one & other).sum()) / union
+
+
+def _seeds(scores: Tensor, level: float) -> list[tuple[Tensor, float, Tensor]]:
+    """Connected regions above `level`: (region bool, weight, the map) each."""
+    high = (scores > level).cpu().numpy()
+    labels, count = ndimage.label(high, np.ones((3, 3)))
+    if count == 0:
+        return []
+    areas = np.bincount(labels.ravel(), minlength=count + 1)
+    means = ndimage.mean(scores.cpu().numpy(), labels, np.arange(count + 1))
+    seeds = []
+    for number in range(1, count + 1):
+        if areas[number] >= SMALLEST * high.size:
+            region = torch.from_numpy(labels == number).to(scores.device)
+            seeds.append((region, float(means[number]) * float(areas[number]) ** 0.25, scores))
+    return seeds
+
+
+def _guidance(region: Tensor, scores: Tensor) -> Tensor:
+    """What the prompt decoder is told of a seed: the words' scores in the region, and a click in its middle."""
+    inside = region.cpu().numpy()
+    depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    hints = torch.zeros(GUIDANCE_CHANNELS, *scores.shape, device=scores.device)
+    hints[0] = bumps(torch.tensor([[float(x), float(y)]], device=scores.device), *scores.shape)
+    hints[3] = scores * region
+    return hints
+
+
+def _part_of(mask: Tensor, region: Tensor) -> Tensor:
+    """Only the parts of a mask that touch its seed."""
+    labels, count = ndimage.label((mask > 0.5).cpu().numpy(), np.ones((3, 3)))
+    if count <= 1:
+        return mask
+    touched = np.unique(labels[region.cpu().numpy()])
+    keep = np.isin(labels, touched[touched > 0]) | (labels == 0)
+    return mask * torch.from_numpy(keep).to(mask.device)

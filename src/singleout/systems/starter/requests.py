@@ -1,0 +1,96 @@
+"""What is asked by words, ready for the network: one request per sentence or name, and the texts to score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from singleout.prompts import Categories, Phrase
+from singleout.systems.starter.marks import describe
+from singleout.systems.starter.phrases import Asked, parse
+from singleout.systems.starter.words import Words
+
+THRESHOLD = 0.5  # of a word's mean score inside an object, where no other is calibrated
+
+
+@dataclass(frozen=True)
+class Request:
+    """One sentence, or one name of a list of categories.
+
+    prompt: as typed. label: of its objects. head: row of its noun among the texts. worn: rows of the nouns of its
+    attributes, None where there is none ("in blue"). every: each object of that name is wanted, one id each.
+    threshold: of the noun's score. unknown: what to tell the user if the noun is far from all that was learned.
+    """
+
+    prompt: str
+    label: str
+    asked: Asked
+    head: int
+    worn: tuple[int | None, ...]
+    every: bool
+    object_id: int | None
+    threshold: float
+    unknown: str = ""
+
+    @property
+    def colors(self) -> frozenset[str]:
+        """All colours that it speaks of."""
+        return frozenset(self.asked.colors).union(*(part.colors for part in self.asked.attributes))
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Everything asked by words in one run. vectors: (num_texts, text_width), one row per text."""
+
+    each: tuple[Request, ...]
+    texts: tuple[str, ...]
+    vectors: Tensor
+
+    @property
+    def colors(self) -> tuple[str, ...]:
+        """All colours of all requests, in a fixed order."""
+        return tuple(sorted(frozenset().union(*(request.colors for request in self.each))))
+
+
+def read_requests(
+    prompts: Sequence[Phrase | Categories], words: Words, threshold: float | None, guess: bool
+) -> Requests:
+    """Parse the prompts and encode each distinct text once.
+
+    threshold: in place of the calibrated one. guess: words that the starter does not know are looked for all the same.
+    """
+    texts: list[str] = []
+
+    def row_of(text: str) -> int:
+        if text not in texts:
+            texts.append(text)
+        return texts.index(text)
+
+    each: list[Request] = []
+    for prompt in prompts:
+        names = prompt.names if isinstance(prompt, Categories) else (prompt.text,)
+        for name in names:
+            asked = parse(name)
+            every = isinstance(prompt, Categories)
+            noun = asked.phrase or asked.head
+            each.append(
+                Request(
+                    prompt=name if every else describe(prompt),
+                    label=name,
+                    asked=asked,
+                    head=row_of(noun),
+                    worn=tuple(row_of(part.phrase) if part.noun else None for part in asked.attributes),
+                    every=every,
+                    object_id=None if isinstance(prompt, Categories) else prompt.object_id,
+                    threshold=THRESHOLD if threshold is None else threshold,
+                    unknown="" if guess else _unknown(words, noun),
+                )
+            )
+    return Requests(tuple(each), tuple(texts), torch.from_numpy(words.encode(texts)))
+
+
+def _unknown(words: Words, noun: str) -> str:
+    return ""

@@ -1,0 +1,107 @@
+"""Objects that words mean, span by span: look at some frames, follow what may be meant, and let time vote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from singleout.segmenter import VideoLike
+from singleout.systems.starter.carry import Rows
+from singleout.systems.starter.engine import Engine
+from singleout.systems.starter.follow import Follower
+from singleout.systems.starter.judge import Evidence
+from singleout.systems.starter.marks import Ids
+from singleout.systems.starter.options import Options
+from singleout.systems.starter.requests import Requests
+from singleout.systems.starter.spot import Look, Spotter
+from singleout.systems.starter.sweep import Found, Sweep
+from singleout.systems.starter.verdict import Verdicts
+from singleout.systems.starter.view import View
+
+NEAR = 2  # frames between the two by which motion is told
+
+
+class WordPass:
+    """All words of one run. Call `rows` for the frames of a video in order."""
+
+    def __init__(self, engine: Engine, view: View, requests: Requests, options: Options, ids: Ids) -> None:
+        self.engine, self.view, self.options = engine, view, options
+        self.spotter = Spotter(engine, view, requests)
+        self.verdicts = Verdicts(requests, ids)
+        self._span = (0, 0)
+        self._shot = (0, 0)
+        self._follower = Follower(engine.network)
+        self._next_id = 1
+        self._pairs: list[tuple[int, int]] = []
+        self._found = Found()
+        self._begun = self._snapshot()
+
+    def rows(self, frame: int, video: VideoLike, shot: tuple[int, int]) -> Rows:
+        """Ids and masks, at the resolution of the network, of the objects that words mean in a frame."""
+        if not self._span[0] <= frame < self._span[1]:
+            self._search(frame, video, shot)
+        ids, masks = self._found.get(frame)
+        shown = [(ids.index(number), result) for number, result in self._pairs if number in ids]
+        if not shown:
+            return [], torch.zeros(0, *self.view.mask_shape)
+        return [result for _, result in shown], masks[[row for row, _ in shown]]
+
+    def save(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The state before the present span, from which `load` and the same frames lead to equal results."""
+        return self._begun
+
+    def load(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+        """Go back to what `save` gave; the span is searched again when its next frame is asked for."""
+        self._follower = Follower.load(self.engine.network, tensors, header["follower"])
+        self._shot = (int(header["shot"][0]), int(header["shot"][1]))
+        self._next_id = int(header["next_id"])
+        self.verdicts.load(header["verdicts"])
+        self._begun = self._snapshot()
+
+    def _snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        tensors, follower = self._follower.save()
+        shot, verdicts = list(self._shot), self.verdicts.save()
+        return tensors, {"follower": follower, "shot": shot, "next_id": self._next_id, "verdicts": verdicts}
+
+    @torch.inference_mode()
+    def _search(self, frame: int, video: VideoLike, shot: tuple[int, int]) -> None:
+        """Find and judge everything in the span of `frame`."""
+        begin = shot[0] + (frame - shot[0]) // self.options.span * self.options.span
+        end = min(begin + self.options.span, shot[1])
+        if shot != self._shot:
+            self._follower = Follower(self.engine.network)
+            self.verdicts.new_shot()
+            self._shot = shot
+        self._begun = self._snapshot()
+        self._span = (begin, end)
+        self._found = Found(next_id=self._next_id, num_objects=len(self._follower.ids))
+        pictures = [self.view.shrink(picture) for picture in video.frames(begin, end)]
+        looks = [
+            self.spotter.look(begin + offset, pictures[offset], pictures[min(offset + NEAR, len(pictures) - 1)])
+            for offset in range(0, len(pictures), self.options.interval)
+        ]
+        if self._follower.groups or any(look.candidates for look in looks):
+            self._follow(pictures, begin, looks)
+        seen: dict[int, Evidence] = {}
+        for look in looks:
+            look.judge(*self._found.get(look.frame), seen)
+        self._pairs = self.verdicts.judge(seen)
+        self._follower.drop(set(self._follower.ids) - {number for number, _ in self._pairs})
+        self._next_id = self._found.next_id
+
+    def _follow(self, pictures: list[Tensor], begin: int, looks: list[Look]) -> None:
+        """Backwards and forwards from the best look; where objects are followed already, only forwards."""
+        sweep = Sweep(self.engine, looks, self._found, self.options.max_objects)
+        numbered = [(begin + offset, picture) for offset, picture in enumerate(pictures)]
+        if self._follower.groups:
+            sweep.run(self._follower, numbered)
+            return
+        best = max(looks, key=lambda look: sum(candidate.score for candidate in look.candidates[:3]))
+        sweep.begin(self._follower, best)
+        backwards = self._follower.copy()
+        anchor = best.frame - begin
+        sweep.run(backwards, reversed(numbered[:anchor]))
+        sweep.run(self._follower, numbered[anchor + 1 :])
