@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM")
 # The most that one picture in a zip may unpack to: the largest picture allowed, with four channels of 8 bits.
 MAX_ENTRY_BYTES = 4 * MAX_PIXELS
 _MAX_ENTRIES = 1_000_000
