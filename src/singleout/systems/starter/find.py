@@ -66,12 +66,12 @@ def _seeds(scores: Tensor, level: float) -> list[tuple[Tensor, float, Tensor]]:
     if count == 0:
         return []
     areas = np.bincount(labels.ravel(), minlength=count + 1)
-    means = ndimage.mean(scores.cpu().numpy(), labels, np.arange(count + 1))
+    sums = np.bincount(labels.ravel(), scores.cpu().numpy().ravel(), minlength=count + 1)
     seeds = []
     for number in range(1, count + 1):
         if areas[number] >= SMALLEST * high.size:
             region = torch.from_numpy(labels == number).to(scores.device)
-            seeds.append((region, float(means[number]) * float(areas[number]) ** 0.25, scores))
+            seeds.append((region, float(sums[number]) / float(areas[number]) ** 0.75, scores))
     return seeds
 
 

@@ -101,7 +101,7 @@ class StarterStream(Stream):
             follower, header["marks"] = self._marked.follower.save()
             tensors |= prefixed("marks", follower)
         if self._words is not None:
-            kept, header["words"] = self._words.save()
+            kept, header["words"] = self._words.save(self._next)
             tensors |= prefixed("words", kept)
         return pack("stream", header, tensors)
 

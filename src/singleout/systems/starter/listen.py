@@ -65,6 +65,7 @@ class Listener:
         masks = self._follower.settle(features, masks, marked)
         ids = self._follower.ids
         if look is not None:
+            self.verdicts.note(look.scores)
             look.judge(ids, masks, self._seen)
             self._vote()
         shown = [(ids.index(number), result) for number, result in self._pairs]

@@ -49,9 +49,9 @@ class WordPass:
             return [], torch.zeros(0, *self.view.mask_shape)
         return [result for _, result in shown], masks[[row for row, _ in shown]]
 
-    def save(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """The state before the present span, from which `load` and the same frames lead to equal results."""
-        return self._begun
+    def save(self, following: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The state before the span of frame `following`, from which the same frames lead to equal results."""
+        return self._begun if self._span[0] <= following < self._span[1] else self._snapshot()
 
     def load(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
         """Go back to what `save` gave; the span is searched again when its next frame is asked for."""
@@ -87,6 +87,7 @@ class WordPass:
             self._follow(pictures, begin, looks)
         seen: dict[int, Evidence] = {}
         for look in looks:
+            self.verdicts.note(look.scores)
             look.judge(*self._found.get(look.frame), seen)
         self._pairs = self.verdicts.judge(seen)
         self._follower.drop(set(self._follower.ids) - {number for number, _ in self._pairs})

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from singleout.systems.starter.judge import Evidence, choose
 from singleout.systems.starter.marks import Ids
 from singleout.systems.starter.requests import Request, Requests
 from singleout.tracks import Answer, ObjectInfo
+
+_BEST_CELLS = 0.998  # the best score of a frame is that of its best 0.2 % of places: single cells are noise
 
 
 class Verdicts:
@@ -19,11 +23,18 @@ class Verdicts:
         self.objects: dict[int, ObjectInfo] = {}
         self.best = [0.0 for _ in requests.each]
         self.results: list[list[int]] = [[] for _ in requests.each]
+        self.beaten = ["" for _ in requests.each]  # names that fitted better what a name fitted
         self.picked: list[dict[int, int]] = [{} for _ in requests.each]
 
     def new_shot(self) -> None:
         """Forget which objects were chosen: after a cut everything is chosen anew, under new ids."""
         self.picked = [{} for _ in self.requests.each]
+
+    def note(self, scores: Tensor) -> None:
+        """Keep the best score of each noun anywhere in a frame. scores: (num_texts, height, width)."""
+        best = scores.flatten(1).float().quantile(_BEST_CELLS, dim=1).tolist()
+        for index, request in enumerate(self.requests.each):
+            self.best[index] = max(self.best[index], best[request.head])
 
     def judge(self, seen: Mapping[int, Evidence]) -> list[tuple[int, int]]:
         """Pairs of followed object and id of the result; an object may be the result of several sentences."""
@@ -32,10 +43,12 @@ class Verdicts:
             if request.unknown:
                 continue
             heads = {number: evidence.word(request.head) for number, evidence in seen.items()}
-            self.best[index] = max(self.best[index], *heads.values(), 0.0)
             heads = {number: score for number, score in heads.items() if score >= request.threshold}
             if request.every:
-                chosen = sorted(n for n, score in heads.items() if score >= self._rival(request, seen[n]))
+                rivals = {number: self._rival(request, seen[number]) for number in heads}
+                chosen = sorted(number for number, score in heads.items() if score >= rivals[number][0])
+                if heads and not chosen:
+                    self.beaten[index] = next(iter(rivals.values()))[1]
             else:
                 # What was chosen before stays, as long as it still is such a thing.
                 chosen = [number for number in self.picked[index] if number in heads]
@@ -51,15 +64,18 @@ class Verdicts:
                 found=tuple(found),
                 best_score=round(best, 4),
                 threshold=request.threshold,
-                message="" if found else why_nothing(request, best),
+                message="" if found else why_nothing(request, best, beaten),
             )
-            for request, found, best in zip(self.requests.each, self.results, self.best, strict=True)
+            for request, found, best, beaten in zip(
+                self.requests.each, self.results, self.best, self.beaten, strict=True
+            )
         ]
 
     def save(self) -> dict[str, Any]:
         """Plain values from which `load` goes on."""
         return {
             "best": list(self.best),
+            "beaten": list(self.beaten),
             "results": [list(found) for found in self.results],
             "picked": [sorted(picked.items()) for picked in self.picked],
             "used": sorted(self.ids.used),
@@ -69,6 +85,7 @@ class Verdicts:
     def load(self, values: Mapping[str, Any]) -> None:
         """Go on from what `save` gave."""
         self.best = [float(value) for value in values["best"]]
+        self.beaten = [str(name) for name in values["beaten"]]
         self.results = [[int(number) for number in found] for found in values["results"]]
         self.picked = [{int(number): int(result) for number, result in pairs} for pairs in values["picked"]]
         self.ids.used = {int(number) for number in values["used"]}
@@ -77,10 +94,10 @@ class Verdicts:
             for number, label, prompt, score in values["objects"]
         }
 
-    def _rival(self, request: Request, evidence: Evidence) -> float:
-        """The best score of another name of the lists asked for, by which person and car are told apart."""
-        others = [other.head for other in self.requests.each if other.every and other.head != request.head]
-        return max((evidence.word(row) for row in others), default=0.0)
+    def _rival(self, request: Request, evidence: Evidence) -> tuple[float, str]:
+        """The name of the lists asked for that fits best beside this one, by which person and car are told apart."""
+        others = [other for other in self.requests.each if other.every and other.head != request.head]
+        return max(((evidence.word(other.head), other.label) for other in others), default=(0.0, ""))
 
     def _result(self, index: int, number: int, score: float) -> int:
         """The id of the result for a followed object: the one that it has, the one asked for, or a new one."""
@@ -102,10 +119,14 @@ class Verdicts:
         return result
 
 
-def why_nothing(request: Request, best: float) -> str:
+def why_nothing(request: Request, best: float, beaten: str) -> str:
     """One line on a request that found nothing: its best score, the threshold, and what to lower."""
     if request.unknown:
         return request.unknown
+    if beaten:
+        return f'"{request.prompt}" was not found: everything like it fits "{beaten}" better; ask for it alone'
+    if best >= request.threshold:
+        return f'"{request.prompt}" was not found: only small or passing places score up to {best:.2f}'
     return (
         f'"{request.prompt}" was not found: its best score is {best:.2f}, needed are {request.threshold:.2f}; '
         f"lower the threshold to {max(0.01, best - 0.05):.2f} to see the best guess"
