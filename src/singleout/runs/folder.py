@@ -95,8 +95,8 @@ class RunFolder:
 
     def __enter__(self) -> RunFolder:
         before = read_run(self.path)
-        self._refuse_foreign(before)
         self._refuse_other(before)
+        self._refuse_foreign(before)
         with write_errors(self.state / "lock"):
             for folder in (*reversed(self.path.parents), self.path, self.state):
                 if not folder.exists():
@@ -131,15 +131,15 @@ class RunFolder:
     def has(self, product: str) -> bool:
         """Whether a product was made and all its files are still there."""
         files = self.run["files"].get(product)
-        return files is not None and all((self.path / name).is_file() for name in files)
+        return bool(files) and all((self.path / name).is_file() for name in files)
 
     def clear(self, product: str) -> None:
         """Delete what is left of a product, so that it can be made again."""
         self._delete(self.run["files"].pop(product, []))
 
     def add(self, product: str, files: Iterable[Path]) -> None:
-        """Note the files of a product; they are singleout's own from now on."""
-        self.run["files"][product] = sorted(file.relative_to(self.path).as_posix() for file in files)
+        """Note the files of a product, which are singleout's own from now on; no files where it could not be made."""
+        self._note(product, files)
         self.run["making"].pop(product, None)
         self.write()
 
@@ -173,9 +173,7 @@ class RunFolder:
         if before is not None:
             self.run = before
             for product, name in self.run["making"].items():
-                self.run["files"][product] = [
-                    file.relative_to(self.path).as_posix() for file in files_in(self.path / name)
-                ]
+                self._note(product, files_in(self.path / name))
             self.run["making"] = {}
             same = before["fingerprint"] == fingerprint
             stale = before["status"] == "running" and before["singleout"] != __version__
@@ -194,6 +192,11 @@ class RunFolder:
             "making": {},
         }
         self.write()
+
+    def _note(self, product: str, files: Iterable[Path]) -> None:
+        names = sorted(file.relative_to(self.path).as_posix() for file in files)
+        if names:
+            self.run["files"][product] = names
 
     def _refuse_other(self, before: dict[str, Any] | None) -> None:
         if before is None or self.overwrite or before["fingerprint"] == fingerprint_of(self.identity):

@@ -176,8 +176,9 @@ def _draw_all(
         show: Callable[[_Frame], None] | None = None
         take: Callable[[_Frame, _Masks], None] | None = None
         if overlay is not None:
-            show = _picture_sink(stack, overlay)
-            if video.kind != "image":
+            if video.kind == "image":
+                show = _picture_sink(stack, overlay)
+            else:
                 show = stack.enter_context(VideoWriter(overlay, *size, video.times, audio_from=video)).write
         if cutout is not None and wanted.cutout is not None:
             take = _cutout_sink(stack, cutout, video, wanted.cutout)
