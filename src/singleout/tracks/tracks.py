@@ -319,7 +319,8 @@ class Tracks:
         result = self._like(self.num_frames)
         if result.times is None:
             result.times = other.times
-        result.frame_names = result.frame_names or other.frame_names
+        if result.frame_names is None:
+            result.frame_names = other.frame_names
         result.video_name = result.video_name or other.video_name
         result.exclusive = self.exclusive and other.exclusive
         for index in self._frames.keys() | other._frames.keys():
@@ -333,7 +334,7 @@ class Tracks:
     def resized(self, height: int, width: int) -> Tracks:
         """The same tracks for the video at another size, in pixels; masks are scaled bilinearly and cut at one half."""
         result = self._like(self.num_frames)
-        result.height, result.width = int(height), int(width)
+        result.height, result.width, result.video = int(height), int(width), None
         for index, frame in self._frames.items():
             soft = FrameMasks(index, frame.ids, frame.scores, frame.masks(), height, width, frame.exclusive)
             result._frames[index] = soft.coded()
@@ -351,7 +352,7 @@ class Tracks:
             self.height, self.width, num_frames, self.exclusive, video_name=self.video_name, source=self.source
         )
         if num_frames == self.num_frames:
-            result.times, result.frame_names = self.times, self.frame_names
+            result.times, result.frame_names, result.video = self.times, self.frame_names, self.video
         return result
 
 
