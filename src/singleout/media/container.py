@@ -15,7 +15,7 @@ import numpy.typing as npt
 from singleout.errors import InputError
 from singleout.media.colour import Upright, frame_to_rgb, upright_of
 from singleout.media.cursor import Cursor, first_video, open_container
-from singleout.media.cutoff import cut_off
+from singleout.media.cutoff import cut_off, whole_pictures
 from singleout.media.packets import FrameIndex, index_by_decoding, index_packets
 from singleout.media.sources import DEFAULT_FPS, DamagedError, Frame, Size, Source, check_size
 
@@ -40,7 +40,13 @@ class ContainerSource(Source):
         self.label = str(path)
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty (0 bytes); was the download or recording finished?")
-        container = open_container(path)
+        try:
+            container = open_container(path)
+        except InputError as error:
+            cause = cut_off(path)
+            if cause is None:
+                raise
+            raise InputError(f"{path}: {cause}, and nothing of it can be read without its end") from error
         try:
             stream = first_video(container)
             if stream is None:
@@ -50,15 +56,21 @@ class ContainerSource(Source):
             self._codec, self._format = stream.codec_context.name, container.format.name
             self._time_base = float(stream.time_base or 1 / 1000)
             rate = float(stream.average_rate or stream.guessed_rate or DEFAULT_FPS)
-            index = index_packets(container, stream)
+            index, ends_early = index_packets(container, stream)
         finally:
             container.close()
-        self._index = self._decoded_index() if index is None else index
+        decoded = index is None
+        if index is None:
+            index, failed = self._decoded_index()
+            ends_early |= failed
+        whole = whole_pictures(path) if self._format == "gif" else None
+        ends_early |= whole is not None
+        self._index = index if whole is None else index.shortened(whole)
         num_frames = len(self._index.stamps)
         if not num_frames:
             raise InputError(f"{path}: there is no readable frame in this file ({cut_off(path) or 'no video data'})")
-        if self._index.ends_early or index is None:
-            self.broken = cut_off(path) or ("its data ends before its time" if self._index.ends_early else None)
+        if ends_early or decoded:
+            self.broken = cut_off(path) or ("its data ends before its time" if ends_early else None)
         self._cursor = Cursor(path, self._index)
         self._lock = threading.Lock()
         self._cache: OrderedDict[int, av.VideoFrame] = OrderedDict()
@@ -89,9 +101,11 @@ class ContainerSource(Source):
 
     def count_sound(self) -> tuple[int, str | None]:
         """See `Source.count_sound`; decodes everything, without colours."""
-        cursor = Cursor(self.path, self._index)
+        # Threads that decode several frames at a time may report damage of the last ones too late.
+        cursor = Cursor(self.path, self._index, threads="SLICE")
         try:
-            cursor.frame(len(self._index.stamps) - 1)
+            for number in range(len(self._index.stamps)):
+                cursor.frame(number)
         except DamagedError as error:
             return error.frame, self.broken or error.cause
         finally:
@@ -130,7 +144,7 @@ class ContainerSource(Source):
         check_size(self.label, self.width, self.height)
         self._pixel_format = first.format.name
 
-    def _decoded_index(self) -> FrameIndex:
+    def _decoded_index(self) -> tuple[FrameIndex, bool]:
         container = open_container(self.path)
         try:
             stream = first_video(container)

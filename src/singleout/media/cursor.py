@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -64,8 +64,8 @@ class Cursor:
     Not for several threads at once. Raises DamagedError where a frame is missing, concealed or undecodable.
     """
 
-    def __init__(self, path: Path, index: FrameIndex) -> None:
-        self._path, self._index = path, index
+    def __init__(self, path: Path, index: FrameIndex, threads: Literal["AUTO", "SLICE"] = "AUTO") -> None:
+        self._path, self._index, self._threads = path, index, threads
         self._container: InputContainer | None = None
         self._frames: Iterator[tuple[int, av.VideoFrame]] = iter(())
         self._next = -1
@@ -163,7 +163,7 @@ class Cursor:
         stream = first_video(self._container)
         if stream is None:
             raise InputError(f"{self._path}: the file has changed, there is no video in it any more")
-        stream.thread_type = "AUTO"
+        stream.thread_type = self._threads
         return self._container, stream
 
     def _reuse(self) -> tuple[InputContainer, VideoStream]:

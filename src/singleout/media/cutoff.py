@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
+# Some programs leave a few bytes after the end mark; more of them means that the blocks before it are damaged.
+_GIF_TRAIL = 1024
+
 
 def cut_off(path: Path) -> str | None:
     """Why a file is known to be incomplete, in a few words, or None.
@@ -16,7 +19,8 @@ def cut_off(path: Path) -> str | None:
     with path.open("rb") as file:
         head = file.read(64)
         if head[:3] == b"GIF":
-            return None if _gif_ends(file) else f"the file ends after {actual:,} bytes, in the middle of a picture"
+            pictures, ends = _gif_pictures(path.read_bytes())
+            return None if ends else f"the file is cut off or damaged after {pictures} whole pictures"
         if head[:4] == b"RIFF":
             declared = int.from_bytes(head[4:8], "little") + 8
         elif head[:4] == b"\x1a\x45\xdf\xa3":
@@ -66,27 +70,38 @@ def _vint(data: bytes, position: int) -> tuple[int, int]:
     return value, position + width
 
 
-def _gif_ends(file: BinaryIO) -> bool:
-    """Whether the blocks of a gif lead to its end mark."""
-    file.seek(10)
-    flags = file.read(3)
-    if len(flags) < 3:
-        return False
-    position = 13 + (3 << ((flags[0] & 7) + 1) if flags[0] & 0x80 else 0)
-    file.seek(0)
-    data = file.read()
+def whole_pictures(path: Path) -> int | None:
+    """How many pictures of a damaged gif are all there; None for one that is sound.
+
+    FFmpeg shows the lines that it has of a picture that is cut off, and says nothing.
+    """
+    pictures, ends = _gif_pictures(path.read_bytes())
+    return None if ends else pictures
+
+
+def _gif_pictures(data: bytes) -> tuple[int, bool]:
+    """The whole pictures of a gif, and whether its blocks lead to its end mark."""
+    pictures = 0
+    if len(data) < 13:
+        return 0, False
+    position = 13 + _gif_colours(data[10])
     while position < len(data):
         mark = data[position]
         if mark == 0x3B:
-            return True
+            return pictures, len(data) - position <= _GIF_TRAIL
         if mark == 0x21:
             position += 2
         elif mark == 0x2C and position + 9 < len(data):
-            local = data[position + 9]
-            position += 11 + (3 << ((local & 7) + 1) if local & 0x80 else 0)
+            position += 11 + _gif_colours(data[position + 9])
         else:
-            return False
+            break
         while position < len(data) and data[position]:
             position += data[position] + 1
         position += 1
-    return False
+        pictures += mark == 0x2C and position <= len(data)
+    return pictures, False
+
+
+def _gif_colours(flags: int) -> int:
+    """Bytes of the colour table that these flags announce."""
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0

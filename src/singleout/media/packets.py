@@ -37,7 +37,11 @@ class FrameIndex:
     by_stamp: bool
     key_frames: Stamps
     key_stamps: Stamps
-    ends_early: bool = False
+
+    def shortened(self, num_frames: int) -> FrameIndex:
+        """The same without the frames from `num_frames` on."""
+        keys = self.key_frames < num_frames
+        return FrameIndex(self.stamps[:num_frames], self.by_stamp, self.key_frames[keys], self.key_stamps[keys])
 
     def key_before(self, frame: int) -> int:
         """The position in `key_frames` of the last key at or before `frame`."""
@@ -54,30 +58,30 @@ class _Packets:
     last_second: float
 
 
-def index_packets(container: InputContainer, stream: VideoStream) -> FrameIndex | None:
+def index_packets(container: InputContainer, stream: VideoStream) -> tuple[FrameIndex | None, bool]:
     """The frames of a stream by reading, not decoding, its packets; None where only decoding can tell.
 
-    Reads `container` to its end.
+    Also says whether the stream ends before its time. Reads `container` to its end.
     """
     packets = _read_packets(container, stream)
     ends_early = packets.damaged or _misses_some(container, stream, packets)
     codec = stream.codec_context.name
     if codec not in _ONE_TO_ONE or not packets.pts or None in packets.pts:
-        return None
+        return None, ends_early
     if "avi" in container.format.name.split(",") and (stream.codec_context.has_b_frames or packets.pts != packets.dts):
         # An avi stores no display order.
-        return None
+        return None, ends_early
     pts = np.array(packets.pts, np.int64)
     order = np.argsort(pts, kind="stable")
     stamps, keys = pts[order], np.array(packets.keys, bool)[order]
     if (np.diff(stamps) <= 0).any() or not keys[0] or not packets.keys[0]:
-        return None
+        return None, ends_early
     key_frames = np.flatnonzero(keys)
-    return FrameIndex(stamps, True, key_frames, stamps[key_frames], ends_early)
+    return FrameIndex(stamps, True, key_frames, stamps[key_frames]), ends_early
 
 
-def index_by_decoding(container: InputContainer, stream: VideoStream) -> FrameIndex:
-    """The frames of a stream by decoding all of it, up to the first error. Reads `container` to its end."""
+def index_by_decoding(container: InputContainer, stream: VideoStream) -> tuple[FrameIndex, bool]:
+    """The frames of a stream by decoding all of it, up to the first error, and whether there was one."""
     stamps: list[int | None] = []
     shown_keys: list[int] = []
     key_packets: list[int | None] = []
@@ -95,14 +99,14 @@ def index_by_decoding(container: InputContainer, stream: VideoStream) -> FrameIn
     known = np.array([stamp for stamp in stamps if stamp is not None], np.int64)
     if len(known) == len(stamps) and len(known) and not (np.diff(known) <= 0).any():
         keys = np.array(shown_keys or [0], np.int64)
-        return FrameIndex(known, True, keys, known[keys], ends_early)
+        return FrameIndex(known, True, keys, known[keys]), ends_early
     rate = stream.average_rate or stream.guessed_rate or 25
     step = max(1.0, float(1 / (rate * stream.time_base))) if stream.time_base else 1.0
     counted = np.round(np.arange(len(stamps)) * step).astype(np.int64)
     numbered = [stamp for stamp in key_packets if stamp is not None]
     if len(numbered) == len(key_packets) == len(shown_keys) and shown_keys[:1] == [0]:
-        return FrameIndex(counted, False, np.array(shown_keys), np.array(numbered), ends_early)
-    return FrameIndex(counted, False, np.zeros(1, np.int64), np.zeros(1, np.int64), ends_early)
+        return FrameIndex(counted, False, np.array(shown_keys), np.array(numbered)), ends_early
+    return FrameIndex(counted, False, np.zeros(1, np.int64), np.zeros(1, np.int64)), ends_early
 
 
 def is_shown(packet: av.Packet[Any], codec: str) -> bool:
@@ -142,7 +146,7 @@ def _misses_some(container: InputContainer, stream: VideoStream, packets: _Packe
     """Whether the container promises more than its packets hold."""
     name = container.format.name
     if "mov" in name or "avi" in name:
-        return packets.total < (len(stream.index_entries) if "mov" in name else stream.frames)
+        return packets.total < sum(entry.size > 0 for entry in stream.index_entries)
     if "matroska" in name and container.duration:
         start = (container.start_time or 0) / 1e6
         return packets.last_second - start < container.duration / 1e6 - 0.5

@@ -91,7 +91,7 @@ def _look(thumbnail: npt.NDArray[np.uint8]) -> _Look:
     pixels = thumbnail.astype(np.float32)
     levels = (thumbnail >> 5).astype(np.int16)
     codes = levels[..., 0] * 64 + levels[..., 1] * 8 + levels[..., 2]
-    histogram = np.bincount(codes.ravel(), minlength=512).astype(np.float32) / codes.size
+    histogram = np.bincount(codes.ravel(), minlength=512).astype(np.float32) / np.float32(codes.size)
     brightness = pixels.mean(axis=2)
     centred = brightness - brightness.mean()
     norm = float(np.linalg.norm(centred))
