@@ -133,8 +133,8 @@ class StarterSession(Session):
         }
         if self._picture is not None:
             tensors["picture"] = self._picture
-        for index, (frame, number, mark) in enumerate(self._open_marks()):
-            header["marks"].append([frame, number, _plain(mark)])
+        for index, (frame, numbers, mark) in enumerate(self._open_marks()):
+            header["marks"].append([frame, numbers, _plain(mark)])
             if isinstance(mark, Mask):
                 tensors[f"mark.{index}"] = torch.from_numpy(mark.ids)
         saved = [listener.save() for listener in self._listeners]
@@ -151,9 +151,10 @@ class StarterSession(Session):
         session = cls(Engine(network, options.device), words, (), options)
         session._frame = int(header["frame"])
         session._view = None if header["view"] is None else View(**header["view"])
-        for index, (frame, number, plain) in enumerate(header["marks"]):
+        for index, (frame, numbers, plain) in enumerate(header["marks"]):
             mark = _mark(plain, tensors.get(f"mark.{index}"))
-            session._marks.on.setdefault(int(frame), {}).setdefault(int(number), []).append(mark)
+            for number in numbers:
+                session._marks.on.setdefault(int(frame), {}).setdefault(int(number), []).append(mark)
         session._marks.first = {int(number): int(frame) for number, frame in header["first"]}
         session._asked = [tuple(_words(plain) for plain in together) for together in header["words"]]
         session._mark_answers = [Answer(prompt, tuple(found), threshold=0.0) for prompt, found in header["answers"]]
@@ -214,14 +215,14 @@ class StarterSession(Session):
             self.objects.update(listener.verdicts.objects)
             self.answers += listener.verdicts.answers()
 
-    def _open_marks(self) -> list[tuple[int, int, Mark]]:
-        """Marks of the last frame fed and of later ones: frame, object id, mark."""
-        return [
-            (frame, number, mark)
-            for frame, given in sorted(self._marks.on.items())
-            for number, marks in given.items()
-            for mark in marks
-        ]
+    def _open_marks(self) -> list[tuple[int, list[int], Mark]]:
+        """Marks of the last frame fed and of later ones: frame, ids of its objects, mark."""
+        found: dict[int, tuple[int, list[int], Mark]] = {}
+        for frame, given in sorted(self._marks.on.items()):
+            for number, marks in given.items():
+                for mark in marks:
+                    found.setdefault(id(mark), (frame, [], mark))[1].append(number)
+        return list(found.values())
 
 
 def _plain(prompt: Prompt) -> dict[str, Any]:
