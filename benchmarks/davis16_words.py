@@ -29,9 +29,10 @@ LISTENING = (
     "goat",
     "swan",
 )
+# Words of tools/starter/names/names.json that are held out: no training met them.
 SYNONYMS = {
-    "parkour": ("person", ("human", "fellow", "bloke", "gentleman", "lad")),
-    "car-roundabout": ("car", ("motorcar", "hatchback", "saloon car", "sedan", "station wagon")),
+    "parkour": ("person", ("guy", "gentleman", "fellow", "adult", "athlete")),
+    "car-roundabout": ("car", ("hatchback", "motorcar", "coupe", "suv", "minivan")),
 }
 
 

@@ -12,6 +12,7 @@ def load() -> Segmenter:
     """The starter with the weights of the package."""
     from singleout.systems.starter.checkpoint import load_network
     from singleout.systems.starter.inference import Starter
+    from singleout.systems.starter.known import Known
     from singleout.systems.starter.words import Words
 
-    return Starter(load_network(), Words.load())
+    return Starter(load_network(), Known.load(Words.load()))

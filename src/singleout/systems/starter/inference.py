@@ -14,6 +14,7 @@ from singleout.segmenter import Abilities, Segmenter, Session, Stream, VideoLike
 from singleout.systems.starter.carry import MarkPass, Rows
 from singleout.systems.starter.engine import Engine
 from singleout.systems.starter.follow import Follower
+from singleout.systems.starter.known import Known
 from singleout.systems.starter.marks import Ids, Marks, check_words, describe, split
 from singleout.systems.starter.network import StarterNetwork
 from singleout.systems.starter.options import Options
@@ -22,7 +23,6 @@ from singleout.systems.starter.results import frame_masks
 from singleout.systems.starter.resume import pack, prefixed, under, unpack
 from singleout.systems.starter.seek import WordPass
 from singleout.systems.starter.view import View
-from singleout.systems.starter.words import Words
 from singleout.tracks import Answer, FrameMasks
 
 
@@ -36,27 +36,27 @@ class Starter(Segmenter):
         look_ahead=0,
     )
 
-    def __init__(self, network: StarterNetwork, words: Words) -> None:
+    def __init__(self, network: StarterNetwork, known: Known) -> None:
         self.network = network
-        self.words = words
+        self.known = known
 
     def _stream(
         self, video: VideoLike, prompts: tuple[Prompt, ...], state: bytes | None, options: dict[str, Any]
     ) -> StarterStream:
         chosen = Options.read(options)
-        return StarterStream(Engine(self.network, chosen.device), self.words, video, prompts, chosen, state)
+        return StarterStream(Engine(self.network, chosen.device), self.known, video, prompts, chosen, state)
 
     def _session(self, prompts: tuple[Prompt, ...], options: dict[str, Any]) -> Session:
         from singleout.systems.starter.session import StarterSession
 
         chosen = Options.read(options)
-        return StarterSession(Engine(self.network, chosen.device), self.words, prompts, chosen)
+        return StarterSession(Engine(self.network, chosen.device), self.known, prompts, chosen)
 
     def resume_session(self, state: bytes) -> Session:
         """A session that goes on from `Session.state()`. Raises InputError for bytes of another system."""
         from singleout.systems.starter.session import StarterSession
 
-        return StarterSession.restore(self.network, self.words, state)
+        return StarterSession.restore(self.network, self.known, state)
 
 
 class StarterStream(Stream):
@@ -65,7 +65,7 @@ class StarterStream(Stream):
     def __init__(  # noqa: PLR0917 - all that a run is made of
         self,
         engine: Engine,
-        words: Words,
+        known: Known,
         video: VideoLike,
         prompts: tuple[Prompt, ...],
         options: Options,
@@ -88,7 +88,7 @@ class StarterStream(Stream):
         self._next = 0
         self._marked: MarkPass | None = None
         self._saved: tuple[dict[str, Tensor], dict[str, Any]] | None = None
-        requests = read_requests(asked, words, options.threshold, options.guess)
+        requests = read_requests(asked, known, options.threshold, options.guess)
         self._words = WordPass(engine, self._view, requests, options, ids) if asked else None
         if state is not None:
             self._restore(state)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from singleout.prompts import Categories, Phrase
+from singleout.systems.starter.known import Known
 from singleout.systems.starter.marks import describe
 from singleout.systems.starter.phrases import Asked, parse
-from singleout.systems.starter.words import Words
 
 THRESHOLD = 0.5  # of a word's mean score inside an object, where no other is calibrated
 
@@ -56,11 +57,11 @@ class Requests:
 
 
 def read_requests(
-    prompts: Sequence[Phrase | Categories], words: Words, threshold: float | None, guess: bool
+    prompts: Sequence[Phrase | Categories], known: Known, threshold: float | None, guess: bool
 ) -> Requests:
     """Parse the prompts and encode each distinct text once.
 
-    threshold: in place of the calibrated one. guess: words that the starter does not know are looked for all the same.
+    threshold: in place of the usual one. guess: words that the starter does not know are looked for all the same.
     """
     texts: list[str] = []
 
@@ -71,26 +72,33 @@ def read_requests(
 
     each: list[Request] = []
     for prompt in prompts:
-        names = prompt.names if isinstance(prompt, Categories) else (prompt.text,)
-        for name in names:
+        every = isinstance(prompt, Categories)
+        for name in prompt.names if isinstance(prompt, Categories) else (prompt.text,):
             asked = parse(name)
-            every = isinstance(prompt, Categories)
-            noun = asked.phrase or asked.head
             each.append(
                 Request(
                     prompt=name if every else describe(prompt),
                     label=name,
                     asked=asked,
-                    head=row_of(noun),
+                    head=row_of(asked.phrase),
                     worn=tuple(row_of(part.phrase) if part.noun else None for part in asked.attributes),
                     every=every,
                     object_id=None if isinstance(prompt, Categories) else prompt.object_id,
                     threshold=THRESHOLD if threshold is None else threshold,
-                    unknown="" if guess else _unknown(words, noun),
+                    unknown="" if guess else _unknown(known, asked),
                 )
             )
-    return Requests(tuple(each), tuple(texts), torch.from_numpy(words.encode(texts)))
+    vectors = np.stack([known.vector(text) for text in texts]) if texts else np.zeros((0, known.words.dim), np.float32)
+    return Requests(tuple(each), tuple(texts), torch.from_numpy(vectors))
 
 
-def _unknown(words: Words, noun: str) -> str:
-    return ""
+def _unknown(known: Known, asked: Asked) -> str:
+    """What to tell the user about a noun that is far from all that was learned; "" for one that is near enough."""
+    found = known.lookup(asked)
+    if found.known:
+        return ""
+    nearest = ", ".join(name for name, _ in found.nearest)
+    return (
+        f'the starter does not know "{asked.phrase}"; nearest: {nearest}; ask for one of these, or for its best guess '
+        'with the option guess; larger models: see "singleout models"'
+    )

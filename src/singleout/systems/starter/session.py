@@ -15,6 +15,7 @@ from singleout.segmenter import Frame, Session
 from singleout.systems.starter.carry import as_drawn, carry_on
 from singleout.systems.starter.engine import Engine
 from singleout.systems.starter.follow import MAX_GROUPS, Follower, memory_bytes
+from singleout.systems.starter.known import Known
 from singleout.systems.starter.listen import Listener
 from singleout.systems.starter.marks import Ids, Mark, Marks, check_words, describe, split
 from singleout.systems.starter.network import StarterNetwork
@@ -23,7 +24,6 @@ from singleout.systems.starter.requests import read_requests
 from singleout.systems.starter.results import frame_masks
 from singleout.systems.starter.resume import pack, prefixed, under, unpack
 from singleout.systems.starter.view import View
-from singleout.systems.starter.words import Words
 from singleout.tracks import Answer, FrameMasks
 
 _HEADER = 2**16  # bytes of the plain values in a state
@@ -32,8 +32,8 @@ _HEADER = 2**16  # bytes of the plain values in a state
 class StarterSession(Session):
     """See `Session`. Every frame is final at once; sentences choose among what has been seen so far."""
 
-    def __init__(self, engine: Engine, words: Words, prompts: tuple[Prompt, ...], options: Options) -> None:
-        self._engine, self._words, self._options = engine, words, options
+    def __init__(self, engine: Engine, known: Known, prompts: tuple[Prompt, ...], options: Options) -> None:
+        self._engine, self._known, self._options = engine, known, options
         self._ids = Ids()
         self._marks = Marks()
         self._asked: list[tuple[Phrase | Categories, ...]] = []  # what was asked together, and its listener
@@ -144,11 +144,11 @@ class StarterSession(Session):
         return pack("session", header, tensors)
 
     @classmethod
-    def restore(cls, network: StarterNetwork, words: Words, state: bytes) -> StarterSession:
+    def restore(cls, network: StarterNetwork, known: Known, state: bytes) -> StarterSession:
         """The session that `state` described. Raises InputError for bytes of anything else."""
         header, tensors = unpack("session", state)
         options = Options(**header["options"])
-        session = cls(Engine(network, options.device), words, (), options)
+        session = cls(Engine(network, options.device), known, (), options)
         session._frame = int(header["frame"])
         session._view = None if header["view"] is None else View(**header["view"])
         for index, (frame, numbers, plain) in enumerate(header["marks"]):
@@ -182,7 +182,7 @@ class StarterSession(Session):
         if self._view is None:
             return
         for together in self._asked[len(self._listeners) :]:
-            requests = read_requests(together, self._words, self._options.threshold, self._options.guess)
+            requests = read_requests(together, self._known, self._options.threshold, self._options.guess)
             self._listeners.append(Listener(self._engine, self._view, requests, self._options, self._ids))
 
     def _words_asked(self) -> list[Phrase | Categories]:
