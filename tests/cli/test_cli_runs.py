@@ -89,7 +89,7 @@ def test_kill_9_and_the_same_command_gives_the_same_tracks(kept, start, singleou
 
 def test_a_run_that_is_killed_while_it_draws_draws_again(start, singleout, whole, squares, write_video, tmp_path):
     out = tmp_path / "out"
-    video = write_video(tmp_path / "long.mp4", squares(400, 128, 192)[0])
+    video = write_video(tmp_path / "long.mp4", squares(150, 128, 192)[0])
     words = ("segment", video, "--names", "red", "--out", out, "--as", "none")
     program = start(*words)
     program.wait_for(lambda: list(out.glob(".overlay.*.partial.mp4")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -264,3 +265,33 @@ def test_the_face_does_the_same_from_python(squares, squares_file, tmp_path):
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         face.nothing  # noqa: B018
     assert {"load", "segment", "Video", "Tracks", "Mask"} <= set(dir(face))
+
+
+def test_a_name_that_is_not_text_is_no_obstacle(start, squares_file, tmp_path):
+    odd = tmp_path / os.fsdecode(b"stra\xdfe 1.mp4")
+    try:
+        shutil.copy(squares_file, odd)
+    except OSError as error:
+        pytest.skip(f"this file system takes only text as a name: {error}")
+    result = start("segment", odd, "--say", "red", "--out", tmp_path / "out").end()
+    assert result.code == 0, result.err
+    assert start("info", odd, "--no-shots").end().code == 0
+    assert start("segment", odd, "--say", "red", "--out", tmp_path / "out").end().code == 0
+
+
+def test_the_input_is_never_deleted(singleout, squares_file, tmp_path):
+    out = tmp_path / "out"
+    assert singleout("segment", squares_file, "--say", "red", "--out", out).code == 0
+    for made in (out / "overlay.mp4", out / "masks" / "davis" / "squares"):
+        result = singleout("segment", made, "--say", "red", "--out", out, "--overwrite")
+        assert result.code == 2 and "was made by the run in" in result.err and made.exists()
+
+
+def test_more_objects_than_a_palette_holds(singleout, squares_file, tmp_path):
+    words = ("segment", squares_file, "--point", "300@0:5,12", "--no-overlay", "--out", tmp_path / "out")
+    default = singleout(*words)
+    assert default.code == 0 and "note: masks/davis is left out: object id 300 does not fit" in default.err
+    asked = singleout(*words, "--as", "davis,panoptic")
+    assert asked.code == 2 and "error: --as davis: object id 300 does not fit" in asked.err
+    assert (tmp_path / "out" / "masks" / "panoptic").is_dir()
+    assert not (tmp_path / "out" / "masks" / "davis").exists()

@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 bad input, 130 stopped by Ctrl-C, 1 a defect of singleout.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import warnings
 from collections.abc import Sequence
@@ -77,6 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. argv: the words after ``singleout``; those of the process if None."""
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file name may hold bytes that no encoding knows; saying it must not fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         command = next((word for word in words if not word.startswith("-")), None)
         if not words:

@@ -23,6 +23,9 @@ class Progress:
         self.began = time.monotonic()
         self._next = self.began + (0 if self.is_terminal else _LOG_PAUSE)
         self._shown = 0
+        if self.is_terminal:
+            # The first frame may take a while: a search for words goes through many of them first.
+            self._show(self._line(self.began))
 
     def step(self, frames: int = 1) -> None:
         """Some more frames are done."""

@@ -164,6 +164,18 @@ def _refuse_input_as_output(args: argparse.Namespace) -> None:
             raise InputError(f"--out {args.out} is the folder that the input comes from: choose another one")
 
 
+def _refuse_to_delete(video: Path, out: Path) -> None:
+    """An input that an earlier run made in this folder must not go with that run."""
+    from singleout.runs.folder import read_run
+
+    files = (read_run(out) or {"files": {}})["files"].values()
+    made = {(out / name).resolve() for names in files for name in names}
+    if made & {video.resolve()} or any(video.resolve() in file.parents for file in made):
+        raise InputError(
+            f"{video} was made by the run in {out}: choose another --out, or the run would replace its input"
+        )
+
+
 class _Models:
     """Loads the model when the first video needs it: a finished run needs none."""
 
@@ -204,6 +216,7 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
             # Nothing is deleted for a run that cannot begin.
             models().check(prompts)
         device = {} if args.device == "auto" else {"device": args.device}
+        _refuse_to_delete(path, out)
         with RunFolder(
             out,
             identity_of(video, prompts, args.model, options),

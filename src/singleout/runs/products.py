@@ -105,8 +105,9 @@ def make_products(
 ) -> tuple[list[str], list[str]]:
     """Make what is wanted and not there yet. on_frame is called for each frame that was drawn.
 
-    Returns the names of what was made, and one line for each product that cannot hold these tracks. Raises
-    InputError where the folder cannot be written or a foreign file is in the way.
+    Returns the names of what was made, and one line for each format that was asked for and cannot hold these tracks;
+    the default format is left out with a warning. Raises InputError where the folder cannot be written or a foreign
+    file is in the way.
     """
     missing = [name for name in wanted.drawn(video) if not folder.has(name)] if video else []
     targets = {name: folder.target(name, name) for name in missing}
@@ -123,8 +124,14 @@ def make_products(
         try:
             export(tracks, format_name, target)
         except InputError as error:
+            if isinstance(error.__cause__, OSError):
+                # Not the format but the disk.
+                raise
             # One format that cannot hold these tracks must not cost the user the others.
-            refused.append(f"{format_name}: {error}" if not wanted.by_default else str(error))
+            if wanted.by_default:
+                warnings.warn(f"{name} is left out: {error}", stacklevel=2)
+            else:
+                refused.append(f"--as {format_name}: {error}")
         else:
             made.append(name)
         folder.add(name, files_in(target))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -68,10 +70,15 @@ def empty_tracks(video: Video, source: Mapping[str, Any] | None = None) -> Track
         video.width,
         video.num_frames,
         times=video.times,
-        video_name=video.name,
-        frame_names=video.frame_names,
+        video_name=_text(video.name),
+        frame_names=[_text(name) for name in video.frame_names],
         source=source,
     )
+
+
+def _text(name: str) -> str:
+    """A file name as text: bytes in it that are none become question marks, as no format could hold them."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def finished_tracks(folder: RunFolder) -> Tracks | None:
@@ -113,12 +120,13 @@ def segment_into(
     segmenter = load()
     try:
         stream = segmenter.stream(video, prompts, state=state, **options)
-    except InputError:
+    except InputError as error:
         if state is None:
             raise
-        # The state came from another version of the model: what it made cannot be mixed with what this one makes.
+        # The state came from other weights or another device: what it made cannot be mixed with what comes now.
         done, state = 0, None
         stream = segmenter.stream(video, prompts, **options)
+        warnings.warn(f"the run starts again, because its saved state cannot be used: {error}", stacklevel=2)
     source = {"model": segmenter.name, "singleout": __version__, "identity": folder.identity}
     if state is None:
         records.unlink(missing_ok=True)
