@@ -19,6 +19,7 @@ STAGES = (
     (5, 2, 6, 192, 4),
     (3, 1, 6, 320, 1),
 )
+LOWER_STAGES = 3  # those up to stride 8
 CHANNELS = {4: 24, 8: 40, 16: 112, 32: 320}
 
 
@@ -76,10 +77,20 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, images: Tensor) -> dict[int, Tensor]:
         """images: (batch, 3, height, width), multiples of 32, values -1 to 1; keyed by stride."""
-        x = self.stem(images)
-        features: dict[int, Tensor] = {}
-        for index, stage in enumerate(self.stages):
-            x = stage(x)
+        return self.upper(self.lower(images))
+
+    def lower(self, images: Tensor) -> dict[int, Tensor]:
+        """The features at strides 4 and 8, general enough that fine-tuning may leave their layers alone."""
+        return self._run({}, self.stem(images), range(LOWER_STAGES))
+
+    def upper(self, features: dict[int, Tensor]) -> dict[int, Tensor]:
+        """Add the features at strides 16 and 32 to what `lower` gave."""
+        return self._run(features, features[8], range(LOWER_STAGES, len(STAGES)))
+
+    def _run(self, features: dict[int, Tensor], x: Tensor, stages: range) -> dict[int, Tensor]:
+        features = dict(features)
+        for index in stages:
+            x = self.stages[index](x)
             stride = {1: 4, 2: 8, 4: 16, 6: 32}.get(index)
             if stride is not None:
                 features[stride] = x

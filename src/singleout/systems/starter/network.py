@@ -129,7 +129,7 @@ class StarterNetwork(nn.Module):
         super().__init__()
         self.config = config or StarterConfig()
         c, widths = self.config, self.config.widths
-        w4, w8, w16, _ = widths
+        _, w8, w16, _ = widths
         self.backbone = EfficientNetLite0()
         self.neck = Neck(widths)
         self.key = nn.Conv2d(w16, c.key_width, 1)
@@ -154,7 +154,11 @@ class StarterNetwork(nn.Module):
 
     def encode(self, images: Tensor) -> Features:
         """images: (batch, 3, height, width) RGB, 0 to 1, height and width multiples of 32."""
-        x4, x8, x16, x32 = self.neck(self.backbone(images * 2 - 1))
+        return self.encode_pyramid(self.backbone(images * 2 - 1))
+
+    def encode_pyramid(self, pyramid: dict[int, Tensor]) -> Features:
+        """pyramid: features of the backbone keyed by stride."""
+        x4, x8, x16, x32 = self.neck(pyramid)
         key = F.normalize(self.key(x16), dim=1) * self.key_scale.exp()
         local_key = F.normalize(self.local_key(x8), dim=1) * self.local_scale.exp().sqrt()
         return Features(x4, x8, x16, x32, key, local_key)
