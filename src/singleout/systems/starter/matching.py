@@ -21,13 +21,16 @@ def read_global(query: Tensor, keys: Tensor, values: Tensor, top_k: int | None) 
     Returns (batch, num_objects, width, cells). `top_k` limits each cell to its most similar ones; None reads all.
     """
     similarity = query.transpose(1, 2) @ keys
-    if top_k is None or top_k >= similarity.shape[2]:
-        weights = similarity.softmax(dim=2)
-    else:
-        best, where = similarity.topk(top_k, dim=2)
-        weights = torch.zeros_like(similarity).scatter_(2, where, best.softmax(dim=2))
     batch, count, width, memory = values.shape
-    read = values.reshape(batch, count * width, memory) @ weights.transpose(1, 2)
+    flat = values.reshape(batch, count * width, memory)
+    if top_k is None or top_k >= similarity.shape[2]:
+        read = flat @ similarity.softmax(dim=2).transpose(1, 2)
+    else:
+        best, where = similarity.topk(top_k, dim=2, sorted=False)
+        weights = best.softmax(dim=2)
+        # Fetching the few values of each cell is cheaper than a product with a matrix that is mostly zeros.
+        pairs = zip(where, flat.transpose(1, 2).contiguous(), weights, strict=True)
+        read = torch.stack([F.embedding_bag(w, table, per_sample_weights=p, mode="sum").T for w, table, p in pairs])
     return read.view(batch, count, width, -1)
 
 
@@ -40,6 +43,8 @@ def read_local(query: Tensor, key: Tensor, labels: Tensor, radius: int) -> Tenso
     """
     height, width = query.shape[-2:]
     side = 2 * radius + 1
+    if not torch.is_grad_enabled():
+        return _read_local_by_shifts(query, key, labels, radius)
     padded = F.pad(key, (radius,) * 4)
     outside = F.pad(key.new_zeros(1, 1, height, width), (radius,) * 4, value=-1e4)
     rows = []
@@ -53,6 +58,24 @@ def read_local(query: Tensor, key: Tensor, labels: Tensor, radius: int) -> Tenso
     for dy in range(side):
         band = padded_labels[:, :, dy : dy + height].unfold(3, side, 1)
         read = read + torch.einsum("bkhw,bnhwk->bnhw", weights[:, dy * side : (dy + 1) * side], band)
+    return read
+
+
+def _read_local_by_shifts(query: Tensor, key: Tensor, labels: Tensor, radius: int) -> Tensor:
+    """The same as `read_local`, one shift of the picture at a time: three times as fast, but costly to train through."""
+    height, width = query.shape[-2:]
+    padded, padded_labels = F.pad(key, (radius,) * 4), F.pad(labels, (radius,) * 4)
+    inside = F.pad(key.new_ones(1, height, width), (radius,) * 4)
+    shifts = [
+        (slice(dy, dy + height), slice(dx, dx + width)) for dy in range(2 * radius + 1) for dx in range(2 * radius + 1)
+    ]
+    similarity = torch.stack([(query * padded[..., rows, columns]).sum(dim=1) for rows, columns in shifts], dim=1)
+    for index, (rows, columns) in enumerate(shifts):
+        similarity[:, index].masked_fill_(inside[:, rows, columns] == 0, -1e4)
+    weights = similarity.float().softmax(dim=1).to(labels.dtype)
+    read = torch.zeros_like(labels)
+    for index, (rows, columns) in enumerate(shifts):
+        read.addcmul_(weights[:, index, None], padded_labels[..., rows, columns])
     return read
 
 
