@@ -39,7 +39,7 @@ def blobs(random: np.random.Generator, count: int) -> list[npt.NDArray[np.bool_]
 def fill(num_objects: int, num_frames: int) -> Tracks:
     """Tracks in which every object is in every frame."""
     random = np.random.default_rng(0)
-    shapes = blobs(random, 400)
+    shapes = blobs(random, min(400, 4 * num_objects))
     tracks = Tracks(HEIGHT, WIDTH, num_frames, exclusive=False)
     for frame in range(num_frames):
         coded = []

@@ -165,6 +165,7 @@ class Segmenter(ABC):
             times=getattr(opened, "times", None),
             video_name=getattr(opened, "name", ""),
             frame_names=getattr(opened, "frame_names", None),
+            source={"model": self.name},
         )
         tracks.video = opened
         for frame_masks in stream:

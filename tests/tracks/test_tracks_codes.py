@@ -60,6 +60,13 @@ def test_no_codes_give_no_numbers() -> None:
     assert codes.checked([], 4, 5) == []
 
 
+def test_many_codes_at_once() -> None:
+    many = [codes.encode(np.arange(12).reshape(3, 4) < number % 12) for number in range(600)]
+    assert codes.areas(many, 3, 4).tolist() == [number % 12 for number in range(600)]
+    assert codes.boxes(many, 3, 4).shape == (600, 4)
+    assert codes.ious(many, many[:300], 3, 4).shape == (600, 300)
+
+
 @pytest.mark.parametrize("code", [b"", b"!", b"\xff0", b"X", b"oooooooooo0", b"1", b"n0", "é".encode()])
 def test_damaged_codes_are_refused(code: bytes) -> None:
     good = codes.encode(np.eye(6, dtype=bool))

@@ -15,7 +15,7 @@ from typing import Any
 from singleout.errors import InputError
 from singleout.media.atomic import atomic_path
 from singleout.tracks import Tracks
-from singleout.tracks.interchange import describe_from, descriptions, from_header, header
+from singleout.tracks.interchange import describe_from, descriptions, from_header, header, typed
 
 FORMAT = "singleout-tracks"
 VERSION = 1
@@ -94,7 +94,7 @@ def _parsed(text: str) -> Tracks:
             values[name] = walk.value()
     if tracks is None:
         tracks = _begun(values)
-        for entry in _typed(values, "frames", list):
+        for entry in typed(values, "frames", list):
             _append(tracks, entry)
     describe_from(tracks, values)
     return tracks
@@ -109,40 +109,22 @@ def _begun(values: dict[str, Any]) -> Tracks:
             f"version {version!r} of the format, this singleout reads version {VERSION}: use the singleout that wrote "
             "it, or a newer one"
         )
-    video = _typed(values, "video", dict)
+    video = typed(values, "video", dict)
     plain = {key: video.get(name) for name, key in _VIDEO.items()}
-    return from_header({**plain, "exclusive": _typed(values, "exclusive", bool), "source": values.get("source")})
+    return from_header({**plain, "exclusive": typed(values, "exclusive", bool), "source": values.get("source")})
 
 
 def _append(tracks: Tracks, entry: Any) -> None:
-    number = _typed(entry, "frame", int)
+    number = typed(entry, "frame", int)
     ids, scores, codes = [], [], []
-    for mask in _typed(entry, "masks", list):
-        size = _typed(mask, "size", list)
+    for mask in typed(entry, "masks", list):
+        size = typed(mask, "size", list)
         if size != [tracks.height, tracks.width]:
             raise InputError(f"frame {number}: a mask has size {size}, expected [{tracks.height}, {tracks.width}]")
-        ids.append(_typed(mask, "id", int))
-        scores.append(_typed(mask, "score", float))
-        codes.append(_typed(mask, "counts", str))
+        ids.append(typed(mask, "id", int))
+        scores.append(typed(mask, "score", float))
+        codes.append(typed(mask, "counts", str))
     tracks.append_codes(number, ids, scores, codes)
-
-
-def _typed(values: Any, name: str, kind: type) -> Any:
-    value = values.get(name) if isinstance(values, dict) else None
-    fits = isinstance(value, (int, float) if kind is float else kind)
-    if not fits or (isinstance(value, bool) and kind is not bool):
-        raise InputError(f'"{name}" is {value!r:.40}, expected {_KINDS[kind]}')
-    return value
-
-
-_KINDS = {
-    int: "a whole number",
-    float: "a number",
-    str: "a string",
-    bool: "true or false",
-    list: "a list",
-    dict: "an object",
-}
 
 
 class _Walk:

@@ -15,6 +15,8 @@ import numpy.typing as npt
 from singleout.errors import InputError
 
 Bool = npt.NDArray[np.bool_]
+# pycocotools 2.0.11 counts the codes in eight bits on the way to their areas, and fails with numpy 2 above that.
+_MOST_AREAS = 255
 _MOST_CHARACTERS = 7  # 35 bits, more than a run of any picture needs
 
 
@@ -56,7 +58,11 @@ def areas(codes: Sequence[bytes], height: int, width: int) -> npt.NDArray[np.int
     """Pixels of each mask, without decoding: (num_codes,)."""
     from pycocotools import mask as coco
 
-    return np.asarray(coco.area(_rles(codes, height, width)), np.int64).reshape(-1)
+    rles = _rles(codes, height, width)
+    found = np.zeros(len(rles), np.int64)
+    for start in range(0, len(rles), _MOST_AREAS):
+        found[start : start + _MOST_AREAS] = coco.area(rles[start : start + _MOST_AREAS])
+    return found
 
 
 def boxes(codes: Sequence[bytes], height: int, width: int) -> npt.NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,27 @@ from singleout.tracks.values import Answer, ObjectInfo
 if TYPE_CHECKING:
     import supervision
 
-_KINDS: dict[type, str] = {bool: "true or false", str: "a string", list: "a list", dict: "an object"}
+_KINDS: dict[type, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "a string",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+}
+
+
+def typed(values: Any, name: str, kind: type) -> Any:
+    """A member of a JSON object that must be there and of one kind (int, float, str, bool, list or dict).
+
+    Raises InputError where it is missing, of another kind, or not a finite number.
+    """
+    value: Any = values.get(name) if isinstance(values, Mapping) else None
+    # True and False are int to Python, but not to JSON.
+    fits = _is_number(value) if kind is float else type(value) is kind
+    if not fits:
+        raise InputError(f'"{name}" is {value!r:.40}, expected {_KINDS[kind]}')
+    return value
 
 
 def header(tracks: Tracks) -> dict[str, Any]:
@@ -37,22 +58,19 @@ def from_header(values: Mapping[str, Any]) -> Tracks:
 
     Raises InputError for a value that is missing or of the wrong kind.
     """
-    for name in ("height", "width", "num_frames"):
-        if type(values.get(name)) is not int:
-            raise InputError(f'"{name}" is {values.get(name)!r}, expected a whole number')
     kinds = (("exclusive", bool), ("video_name", str), ("times", list), ("frame_names", list), ("source", dict))
     for name, kind in kinds:
-        if values.get(name) is not None and not isinstance(values[name], kind):
-            raise InputError(f'"{name}" is {values[name]!r:.40}, expected {_KINDS[kind]}')
+        if values.get(name) is not None:
+            typed(values, name, kind)
     times, frame_names = values.get("times"), values.get("frame_names")
-    if not all(type(value) in (int, float) and np.isfinite(value) for value in times or ()):
+    if not all(map(_is_number, times or ())):
         raise InputError('"times" must hold numbers, seconds')
     if not all(isinstance(value, str) for value in frame_names or ()):
         raise InputError('"frame_names" must hold strings')
     return Tracks(
-        values["height"],
-        values["width"],
-        values["num_frames"],
+        typed(values, "height", int),
+        typed(values, "width", int),
+        typed(values, "num_frames", int),
         values.get("exclusive") is not False,
         times=times,
         video_name=values.get("video_name") or "",
@@ -89,29 +107,26 @@ def descriptions(objects: Mapping[int, ObjectInfo], answers: Sequence[Answer]) -
 
 def describe_from(tracks: Tracks, values: Mapping[str, Any]) -> None:
     """Describe the objects and answers of tracks with what `descriptions` gave. Raises InputError for other values."""
-    try:
-        objects = [
-            ObjectInfo(
-                _number(entry["id"]),
-                str(entry["label"]),
-                str(entry["prompt"]),
-                float(entry["score"]),
-                bool(entry["thing"]),
-            )
-            for entry in values["objects"]
-        ]
-        answers = [
-            Answer(
-                str(entry["prompt"]),
-                tuple(_number(object_id) for object_id in entry["found"]),
-                float(entry["best_score"]),
-                float(entry["threshold"]),
-                str(entry["message"]),
-            )
-            for entry in values["answers"]
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"objects or answers are not as expected: {type(error).__name__} {error}") from None
+    objects = [
+        ObjectInfo(
+            id=_number(entry.get("id") if isinstance(entry, dict) else None),
+            label=typed(entry, "label", str),
+            prompt=typed(entry, "prompt", str),
+            score=float(typed(entry, "score", float)),
+            thing=typed(entry, "thing", bool),
+        )
+        for entry in typed(values, "objects", list)
+    ]
+    answers = [
+        Answer(
+            prompt=typed(entry, "prompt", str),
+            found=tuple(_number(object_id) for object_id in typed(entry, "found", list)),
+            best_score=float(typed(entry, "best_score", float)),
+            threshold=float(typed(entry, "threshold", float)),
+            message=typed(entry, "message", str),
+        )
+        for entry in typed(values, "answers", list)
+    ]
     tracks.describe({info.id: info for info in objects}, answers)
 
 
@@ -135,6 +150,11 @@ def to_supervision(tracks: Tracks, frame: int) -> supervision.Detections:
         tracker_id=ids.astype(int),
         data={"class_name": np.array(names)},
     )
+
+
+def _is_number(value: Any) -> bool:
+    # JSON knows whole numbers of any length, Python reads 1e999 as infinity.
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _number(value: Any) -> int:
