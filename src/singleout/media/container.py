@@ -52,6 +52,7 @@ class ContainerSource(Source):
             if stream is None:
                 what = "only sound" if container.streams.audio else "no video"
                 raise InputError(f"{path}: there is {what} in this file; give a video, a picture or a folder of them")
+            check_size(self.label, stream.codec_context.width or 1, stream.codec_context.height or 1)
             self.has_audio = bool(container.streams.audio)
             self._codec, self._format = stream.codec_context.name, container.format.name
             self._time_base = float(stream.time_base or 1 / 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import warnings
 import zipfile
 from abc import abstractmethod
@@ -92,7 +93,15 @@ class StillsSource(Source):
     def _common_size(self) -> Size:
         sizes: list[Size] = []
         for index, entry in enumerate(self._entries):
-            sizes.append(self._head(index, entry))
+            try:
+                sizes.append(self._head(entry))
+            except DamagedError as error:
+                if index == 0:
+                    raise InputError(
+                        f"{error.name}: this is not a picture, or it is damaged ({error.cause})"
+                    ) from error
+                self.broken = f"{error.name}: {error.cause}"
+                break
         common, count = Counter(sizes).most_common(1)[0]
         if count < len(sizes):
             odd = next(index for index, size in enumerate(sizes) if size != common)
@@ -102,7 +111,7 @@ class StillsSource(Source):
             )
         return common
 
-    def _head(self, index: int, entry: str) -> Size:
+    def _head(self, entry: str) -> Size:
         from PIL import Image
 
         title = self._title(entry)
@@ -125,7 +134,7 @@ class StillsSource(Source):
                 raise
             if isinstance(error, PermissionError):
                 raise InputError(f"{title}: the file cannot be read, permission denied") from error
-            raise InputError(f"{title}: this is not a picture, or it is damaged ({_short(error)})") from error
+            raise DamagedError(title, 0, _short(error)) from error
 
 
 class ImageSource(StillsSource):
@@ -188,6 +197,7 @@ class ZipSource(StillsSource):
 
     def __init__(self, path: Path, fps: float | None = None) -> None:
         self.path = path
+        self._lock = threading.Lock()
         try:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError, ValueError) as error:
@@ -235,6 +245,9 @@ class ZipSource(StillsSource):
         return found
 
     def _open(self, entry: str) -> BinaryIO:
+        with self._lock:
+            if self._zip.fp is None:
+                self._zip = zipfile.ZipFile(self.path)
         # ZipExtFile stops at the declared size and checks the sum, so that a false size cannot unpack to more.
         return cast(BinaryIO, self._zip.open(entry))
 

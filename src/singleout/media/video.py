@@ -166,7 +166,7 @@ class Video:
         }
 
     def close(self) -> None:
-        """Let go of files and kept frames. Random access opens them again; passes under way are not touched."""
+        """Let go of files and kept frames; whatever is read afterwards opens them again."""
         self._source.close()
 
     def __enter__(self) -> Self:
