@@ -1,4 +1,4 @@
-"""The zip of `prepare` as tensors: people, street cut-outs, sprites, backgrounds, each with what is known of its pixels."""
+"""The zip of `prepare` as tensors: people, street cut-outs, sprites and backgrounds, and what their pixels show."""
 
 from __future__ import annotations
 
@@ -20,7 +20,19 @@ CELL = 320  # side of the square that a person is stored in
 SMALL = 160  # side of the square of sprites and street cut-outs
 PHOTO = (448, 640)
 
-STREET = ("sky", "building", "pole", "road", "sidewalk", "tree", "traffic sign", "fence", "car", "pedestrian", "bicyclist")
+STREET = (
+    "sky",
+    "building",
+    "pole",
+    "road",
+    "sidewalk",
+    "tree",
+    "traffic sign",
+    "fence",
+    "car",
+    "pedestrian",
+    "bicyclist",
+)
 GROUPS = ("nothing", "unknown photo", "unknown street photo", "void", "person", "cyclist", *STREET[:9])
 """What a pixel can be beside a sprite: the first four are backgrounds of which little is known."""
 
@@ -106,7 +118,9 @@ def load(path: Path, garments: list[str], *, streets: bool, device: torch.device
 
     def person(stem: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
         image, labels = np.asarray(picture(f"{stem}.jpg")), np.asarray(picture(f"{stem}.png"))
-        return paste(np.dstack([image, (labels > 0).astype(np.uint8) * 255]), CELL), paste(labels[..., None], CELL)[..., 0]
+        return paste(np.dstack([image, (labels > 0).astype(np.uint8) * 255]), CELL), paste(labels[..., None], CELL)[
+            ..., 0
+        ]
 
     def fashion(stem: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
         image = mirror(picture(f"{stem}.jpg"), Image.Resampling.BILINEAR)
@@ -183,8 +197,18 @@ def load(path: Path, garments: list[str], *, streets: bool, device: torch.device
     )
     for value in (people_layers, street_layers, sprite_layers, photo_set, street_set, fashion_set, street_val):
         move(value)
+    pool.shutdown()
     return Atlas(
-        people_layers, street_layers, sprite_layers, photo_set, street_set, fashion_set, street_val, classes, kinds, garments
+        people_layers,
+        street_layers,
+        sprite_layers,
+        photo_set,
+        street_set,
+        fashion_set,
+        street_val,
+        classes,
+        kinds,
+        garments,
     )
 
 

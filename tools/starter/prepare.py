@@ -107,7 +107,10 @@ def pack(train_data: Path, debs: Path, out: Path) -> dict[str, int]:
                 counts[f"camvid-{split}"] = counts.get(f"camvid-{split}", 0) + 1
         for path in backgrounds(debs):
             with Image.open(path) as photo:
-                archive.writestr(f"photos/{path.stem}-{counts.get('photos', 0)}.jpg", encoded(cover(photo.convert("RGB")), "JPEG", quality=85))
+                archive.writestr(
+                    f"photos/{path.stem}-{counts.get('photos', 0)}.jpg",
+                    encoded(cover(photo.convert("RGB")), "JPEG", quality=85),
+                )
             counts["photos"] = counts.get("photos", 0) + 1
         kept = []
         for entry in json.loads((NAMES / "sprites.json").read_text()):

@@ -55,11 +55,8 @@ class SceneMaker:
         frames, things, parts = self.background(batch, num_frames)
         person = GROUPS.index("person")
         owner = torch.where((parts > 0) & (things == person), MAX_LAYERS + 1, 0)
-        count = 1 + (self.rand(batch) * MAX_LAYERS).long().clamp(max=MAX_LAYERS - 1)
-        for layer in range(1, MAX_LAYERS + 1):
-            present = (count >= layer).float()
+        for layer in range(1, 1 + self.dice.randint(1, MAX_LAYERS)):
             picture, alpha, layer_things, layer_parts = self.layer(batch, num_frames)
-            alpha = alpha * present[:, None, None, None, None]
             frames = frames * (1 - alpha) + picture * alpha
             inside = alpha[:, :, 0] > 0.5
             owner = torch.where(inside, layer, owner)
@@ -94,17 +91,24 @@ class SceneMaker:
         flip = torch.where(self.rand(batch, 1) < 0.5, -1.0, 1.0)
         cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
         theta = torch.stack(
-            [torch.stack([cos * flip, -sin, centre[..., 0]], -1), torch.stack([sin * flip, cos, centre[..., 1]], -1)], -2
+            [torch.stack([cos * flip, -sin, centre[..., 0]], -1), torch.stack([sin * flip, cos, centre[..., 1]], -1)],
+            -2,
         )
-        grid = F.affine_grid(
-            theta.flatten(0, 1), [batch * num_frames, 3, self.height, self.width], align_corners=False
-        )
+        grid = F.affine_grid(theta.flatten(0, 1), [batch * num_frames, 3, self.height, self.width], align_corners=False)
         seen = F.grid_sample(
             picture.repeat_interleave(num_frames, 0), grid, padding_mode="reflection", align_corners=False
         )
-        seen_labels = F.grid_sample(
-            labels.repeat_interleave(num_frames, 0), grid, mode="nearest", padding_mode="reflection", align_corners=False
-        ).round().long()
+        seen_labels = (
+            F.grid_sample(
+                labels.repeat_interleave(num_frames, 0),
+                grid,
+                mode="nearest",
+                padding_mode="reflection",
+                align_corners=False,
+            )
+            .round()
+            .long()
+        )
         seen = self.tint(seen.unflatten(0, (batch, num_frames)))
         seen_labels = seen_labels.unflatten(0, (batch, num_frames))
         return seen, seen_labels[:, :, 0], seen_labels[:, :, 1]

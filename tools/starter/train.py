@@ -1,7 +1,7 @@
 """Train the starter: words, marks and propagation at once, on synthetic clips.
 
     python -m tools.starter.train --atlas atlas.zip --backbone efficientnet-lite0-57934424.pth --out FOLDER \
-        --minutes 60 [--without-camvid] [--device cuda --batch 16]
+        --minutes 60 --processes 2 --batch 2 [--without-camvid]
 
 Writes `starter.safetensors` (half precision) and `record.json` (seed, data, time, curve, scores).
 """
@@ -14,15 +14,15 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor, distributed, multiprocessing, nn
 from torch.nn import functional as F
 
 from singleout.nn.backbones.efficientnet_lite import LOWER_STAGES, EfficientNetLite0, from_published
 from singleout.nn.layers import fold_batch_norms
+from singleout.systems.starter.config import StarterConfig
 from singleout.systems.starter.matching import aggregate
 from singleout.systems.starter.network import Features, StarterNetwork
 from singleout.systems.starter.words import Words
@@ -33,6 +33,7 @@ from tools.starter.vocabulary import Vocabulary
 
 NUM_OBJECTS = 2
 NUM_FRAMES = 3
+WINDOW = 4  # cells; the window has no weights of its own, and clips are smaller than videos
 
 
 def mask_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
@@ -95,7 +96,9 @@ def carry_loss(network: StarterNetwork, features: Features, masks: Tensor) -> tu
     return torch.stack(losses).mean(), (iou * valid).sum() / valid.sum().clamp(min=1)
 
 
-def word_loss(network: StarterNetwork, features: Features, clips: Clips, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
+def word_loss(
+    network: StarterNetwork, features: Features, clips: Clips, vocabulary: Vocabulary
+) -> tuple[Tensor, Tensor]:
     """Cells must answer to the words for what they show, and to no others; also returns the probabilities used."""
     things = clips.things[:, ::2, ::4, ::4].flatten(0, 1)
     parts = clips.parts[:, ::2, ::4, ::4].flatten(0, 1)
@@ -141,7 +144,7 @@ def select_loss(
 
 @torch.no_grad()
 def street_scores(network: StarterNetwork, atlas: Atlas, words: Words) -> dict[str, float]:
-    """IoU over every fourth of CamVid's validation frames of names at 0.5 and at the best of 19 thresholds; for choosing only."""
+    """IoU of names over every fourth of CamVid's validation frames, at 0.5 and at the best threshold; for choosing."""
     if atlas.street_val is None:
         return {}
     network.eval()
@@ -190,15 +193,39 @@ def frozen_lower(backbone: EfficientNetLite0) -> EfficientNetLite0:
     return copied
 
 
-def train(options: argparse.Namespace) -> dict[str, Any]:
-    """Train, write the weights, and return the record."""
+def share_gradients(network: nn.Module, processes: int) -> None:
+    """Replace each gradient by its mean over the processes."""
+    if processes == 1:
+        return
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    distributed.all_reduce(flat)
+    flat /= processes
+    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
+
+
+def seconds_since(start: float, processes: int) -> float:
+    """Time that went by, the same in all processes."""
+    elapsed = torch.tensor(time.monotonic() - start)
+    if processes > 1:
+        distributed.broadcast(elapsed, 0)
+    return float(elapsed)
+
+
+def train(rank: int, options: argparse.Namespace, atlas: Atlas) -> None:
+    """One of `options.processes` processes of a training; the first writes the weights and the record."""
+    if options.processes > 1:
+        torch.set_num_threads(1)
+        distributed.init_process_group(
+            "gloo", init_method=f"file://{options.out}/rendezvous", rank=rank, world_size=options.processes
+        )
     torch.manual_seed(options.seed)
     device = torch.device(options.device)
     words = Words.load()
-    atlas = load(options.atlas, Vocabulary.garment_names(), streets=not options.without_camvid, device=device)
-    vocabulary = Vocabulary(atlas, words, options.seed)
-    scenes = SceneMaker(atlas, options.height, options.width, options.seed)
-    network = StarterNetwork().to(device)
+    vocabulary = Vocabulary(atlas, words, options.seed + 1000 * rank)
+    scenes = SceneMaker(atlas, options.height, options.width, options.seed + 1000 * rank)
+    network = StarterNetwork(StarterConfig(local_radius=WINDOW)).to(device)
     if options.start:
         from safetensors.torch import load_file
 
@@ -214,11 +241,13 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     slow = [parameter for parameter in network.backbone.parameters() if parameter.requires_grad]
     own = {id(parameter) for parameter in slow}
     fast = [parameter for parameter in network.parameters() if parameter.requires_grad and id(parameter) not in own]
-    optimizer = torch.optim.AdamW([{"params": slow, "peak": options.rate / 5}, {"params": fast, "peak": options.rate}], weight_decay=0.02)
+    optimizer = torch.optim.AdamW(
+        [{"params": slow, "peak": options.rate / 5}, {"params": fast, "peak": options.rate}], weight_decay=0.02
+    )
     curve: list[dict[str, float]] = []
     next_save = 300.0
     start, step, limit = time.monotonic(), 0, options.minutes * 60
-    while (elapsed := time.monotonic() - start) < limit and step < options.max_steps:
+    while (elapsed := seconds_since(start, options.processes)) < limit and step < options.max_steps:
         progress = max(elapsed / limit, step / options.max_steps)
         for group in optimizer.param_groups:
             warm = min(1.0, (step + 1) / 150)
@@ -226,7 +255,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         with torch.no_grad():
             clips = scenes.clips(options.batch, NUM_FRAMES)
             masks = choose_objects(clips, scenes)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.autocast(device.type, dtype=torch.bfloat16):
             images = clips.frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
             with torch.no_grad():
                 pyramid = lower.lower(images * 2 - 1)
@@ -238,10 +267,13 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         loss = words_term + carry_term + 0.7 * select_term
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        share_gradients(network, options.processes)
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         average.update_parameters(network)
         step += 1
+        if rank > 0:
+            continue
         if elapsed > next_save:
             save(average.module, options.out)
             next_save = elapsed + 300
@@ -256,6 +288,8 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
             }
             curve.append(point)
             print(json.dumps(point), flush=True)
+    if rank > 0:
+        return
     trained = average.module
     scores = street_scores(trained, atlas, words)
     print(scores, flush=True)
@@ -266,7 +300,8 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         "started_from": "an earlier run" if options.start else "ImageNet",
         "device": torch.cuda.get_device_name() if device.type == "cuda" else device.type,
         "torch": torch.__version__,
-        "batch": options.batch,
+        "processes": options.processes,
+        "batch": options.batch * options.processes,
         "num_frames": NUM_FRAMES,
         "size": [options.height, options.width],
         "data": {
@@ -282,7 +317,6 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         "scores": scores,
     }
     (options.out / "record.json").write_text(json.dumps(record, indent=1) + "\n")
-    return record
 
 
 def main() -> None:
@@ -295,13 +329,30 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=9.0)
     parser.add_argument("--max-steps", type=int, default=1_000_000)
     parser.add_argument("--rate", type=float, default=1e-3, help="the highest learning rate; the backbone's is a fifth")
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--height", type=int, default=256)
-    parser.add_argument("--width", type=int, default=384)
+    parser.add_argument("--processes", type=int, default=1, help="share each batch; on a CPU one per core")
+    parser.add_argument("--batch", type=int, default=4, help="clips per process and step")
+    parser.add_argument("--height", type=int, default=224)
+    parser.add_argument("--width", type=int, default=352)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--without-camvid", action="store_true")
-    train(parser.parse_args())
+    options = parser.parse_args()
+    options.out = options.out.resolve()
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.processes > 1:
+        # Without threads before the fork, the pictures are shared between the processes and not copied.
+        torch.set_num_threads(1)
+    atlas = load(
+        options.atlas,
+        Vocabulary.garment_names(),
+        streets=not options.without_camvid,
+        device=torch.device(options.device),
+    )
+    (options.out / "rendezvous").unlink(missing_ok=True)
+    if options.processes == 1:
+        train(0, options, atlas)
+    else:
+        multiprocessing.start_processes(train, (options, atlas), options.processes, start_method="fork")
 
 
 if __name__ == "__main__":

@@ -103,13 +103,15 @@ class Vocabulary:
         worn = torch.bincount(parts.flatten(), minlength=len(self.atlas.garments)).cpu()
         person, car = GROUPS.index("person"), GROUPS.index("car")
         asked = [person, car]
-        asked += [index for index in range(GROUPS.index("person"), len(GROUPS)) if shown[index] > 50 and index not in asked]
+        asked += [
+            index for index in range(GROUPS.index("person"), len(GROUPS)) if shown[index] > 50 and index not in asked
+        ]
         sprites = [index for index in range(len(GROUPS), self.num_things) if shown[index] > 50]
-        asked += self.dice.sample(sprites, min(20, len(sprites)))
-        absent = self.dice.sample(range(len(GROUPS), self.num_things), min(20, self.num_things - len(GROUPS)))
+        asked += self.dice.sample(sprites, min(12, len(sprites)))
+        absent = self.dice.sample(range(len(GROUPS), self.num_things), min(12, self.num_things - len(GROUPS)))
         asked += [index for index in absent if index not in asked]
         garments = [index for index in range(1, len(worn)) if worn[index] > 50]
-        asked += [self.num_things + index for index in self.dice.sample(garments, min(12, len(garments)))]
+        asked += [self.num_things + index for index in self.dice.sample(garments, min(8, len(garments)))]
         missing = [index for index in range(1, len(worn)) if worn[index] == 0]
         asked += [self.num_things + index for index in self.dice.sample(missing, min(4, len(missing)))]
         text = torch.stack([self.vectors[index][self.dice.randrange(len(self.vectors[index]))] for index in asked])

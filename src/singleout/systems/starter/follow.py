@@ -158,6 +158,6 @@ def memory_bytes(network: StarterNetwork, mask_shape: tuple[int, int], num_objec
     rows, columns = mask_shape
     coarse, fine, finest = rows * columns // 16, rows * columns // 4, rows * columns
     frames = config.recent_frames + MAX_PINNED
-    per_group = frames * config.key_width * coarse + config.local_width * fine
+    per_group = frames * config.key_channels * coarse + config.local_channels * fine
     per_object = frames * (config.value_width + 1) * coarse + finest
     return 4 * (num_groups * per_group + num_objects * per_object) + 1024 * num_groups

@@ -62,7 +62,7 @@ def read_local(query: Tensor, key: Tensor, labels: Tensor, radius: int) -> Tenso
 
 
 def _read_local_by_shifts(query: Tensor, key: Tensor, labels: Tensor, radius: int) -> Tensor:
-    """The same as `read_local`, one shift of the picture at a time: three times as fast, but costly to train through."""
+    """The same as `read_local`, one shift of the picture at a time: three times as fast, but costly to train."""
     height, width = query.shape[-2:]
     padded, padded_labels = F.pad(key, (radius,) * 4), F.pad(labels, (radius,) * 4)
     inside = F.pad(key.new_ones(1, height, width), (radius,) * 4)
@@ -95,9 +95,9 @@ def aggregate(logits: Tensor) -> Tensor:
 class Memory:
     """What a propagation remembers: some frames for matching, and the last one.
 
-    keys: per remembered frame (key_width, cells). values: per remembered frame (num_objects, value_width, cells).
+    keys: per remembered frame (key_channels, cells). values: per remembered frame (num_objects, value_width, cells).
     frames: the number of steps after which each was written; pinned: whether it is never forgotten.
-    local_key: (local_width, height/8, width/8) and last: (num_objects, height/4, width/4) of the latest frame.
+    local_key: (local_channels, height/8, width/8) and last: (num_objects, height/4, width/4) of the latest frame.
     """
 
     keys: list[Tensor] = field(default_factory=list)

@@ -25,8 +25,8 @@ GUIDANCE_CHANNELS = 4  # positive clicks, negative clicks, inside of a box, word
 class Features:
     """What the network sees in a batch of frames. x4, x8, x16, x32: (batch, channels, height/s, width/s).
 
-    key: (batch, key_width, height/16, width/16) and local_key: (batch, local_width, height/8, width/8), scaled so
-    that their products are similarities for a softmax.
+    key: (batch, key_channels, height/16, width/16) and local_key: (batch, local_channels, height/8, width/8), scaled
+    so that their products are similarities for a softmax.
     """
 
     x4: Tensor
@@ -134,11 +134,14 @@ class StarterNetwork(nn.Module):
         self.neck = Neck(widths)
         self.key = nn.Conv2d(w16, c.key_width, 1)
         self.local_key = nn.Conv2d(w8, c.local_width, 1)
-        self.key_scale = nn.Parameter(torch.tensor(math.log(20.0)))
-        self.local_scale = nn.Parameter(torch.tensor(math.log(20.0)))
+        self.key_scale = nn.Parameter(torch.tensor(math.log(30.0)))
+        self.local_scale = nn.Parameter(torch.tensor(math.log(30.0)))
         # A mask enters the memory as the 4x4 cells of stride 4 under each cell of stride 16.
         self.value = nn.Sequential(ConvNorm(w16 + 32, 96), Separable(96, 96), nn.Conv2d(96, c.value_width, 1))
         self.carry = MaskDecoder(widths, (1, 2, c.value_width + 1), wide=False)
+        self.trust = nn.Parameter(torch.tensor([0.6, 0.4]))
+        nn.init.zeros_(self.carry.out.weight)
+        nn.init.zeros_(self.carry.out.bias)
         self.choose = MaskDecoder(
             widths, (GUIDANCE_CHANNELS, GUIDANCE_CHANNELS, GUIDANCE_CHANNELS), wide=True
         )
@@ -159,9 +162,14 @@ class StarterNetwork(nn.Module):
     def encode_pyramid(self, pyramid: dict[int, Tensor]) -> Features:
         """pyramid: features of the backbone keyed by stride."""
         x4, x8, x16, x32 = self.neck(pyramid)
-        key = F.normalize(self.key(x16), dim=1) * self.key_scale.exp()
-        local_key = F.normalize(self.local_key(x8), dim=1) * self.local_scale.exp().sqrt()
+        key = self._key(pyramid[16], self.key(x16)) * self.key_scale.exp().sqrt()
+        local_key = self._key(pyramid[8], self.local_key(x8)) * self.local_scale.exp().sqrt()
         return Features(x4, x8, x16, x32, key, local_key)
+
+    @staticmethod
+    def _key(seen: Tensor, learned: Tensor) -> Tensor:
+        """What the backbone sees matches well from the start; what is learned is added beside it."""
+        return torch.cat([F.normalize(seen, dim=1), 0.7 * F.normalize(learned, dim=1)], dim=1)
 
     # Words
 
@@ -200,7 +208,7 @@ class StarterNetwork(nn.Module):
     def remember(self, features: Features, probabilities: Tensor) -> tuple[Tensor, Tensor]:
         """What frames leave in memory. probabilities: (batch, num_objects, height/4, width/4).
 
-        Returns keys, (batch, key_width, cells), and values, (batch, num_objects, value_width + 1, cells).
+        Returns keys, (batch, key_channels, cells), and values, (batch, num_objects, value_width + 1, cells).
         """
         batch, count = probabilities.shape[:2]
         probabilities = probabilities.to(features.x16.dtype)
@@ -219,7 +227,7 @@ class StarterNetwork(nn.Module):
         """Logits of each object in frames whose past is given.
 
         features: of `batch` frames. keys, values: as `remember` gives, joined over the remembered frames. local_key:
-        (batch, local_width, height/8, width/8) and last: (batch, num_objects, height/4, width/4) of the frame before.
+        (batch, local_channels, height/8, width/8) and last: (batch, num_objects, height/4, width/4) of the frame before.
         Returns (batch, num_objects, height/4, width/4).
         """
         batch, count = last.shape[:2]
@@ -232,7 +240,10 @@ class StarterNetwork(nn.Module):
         ]
         evidence8 = torch.cat([local, last8.flatten(0, 1)[:, None]], dim=1)
         evidence4 = upsample_like(local, features.x4)
-        logits = self.carry(features.repeat(count), evidence4, evidence8, read)
+        # The decoder corrects what plain label propagation says.
+        matched = upsample_like(read[:, -1:], features.x4)
+        plain = (self.trust[:, None, None] * torch.cat([evidence4, matched], dim=1).clamp(0.01, 0.99).logit()).sum(dim=1)
+        logits = plain + self.carry(features.repeat(count), evidence4, evidence8, read)
         return logits.unflatten(0, (batch, count))
 
     def write(
