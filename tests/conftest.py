@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+pytest_plugins = ["shared_data"]
+
 Frames = npt.NDArray[np.uint8]
 
 RED, BLUE, GREY = (220, 30, 30), (30, 60, 220), (120, 120, 120)
