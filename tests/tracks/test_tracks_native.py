@@ -56,8 +56,9 @@ def test_a_run_cut_off_at_any_byte_goes_on(tmp_path: Path, made: Tracks) -> None
     save_tracks(made, path)
     whole = path.read_bytes()
     ends = _ends(whole)
-    # Every byte around the ends of records, and a sample of those between.
-    lengths = {end + step for end in [0, *ends] for step in range(-30, 31)} | set(range(0, len(whole), 37))
+    # Around the ends of records and of their heads, and a sample of what lies between.
+    near = (-24, -23, -9, -1, 0, 1, 7, 8, 23, 24, 25)
+    lengths = {end + step for end in [0, *ends] for step in near} | set(range(0, len(whole), 101))
     frames_kept = set()
     for length in sorted(lengths & set(range(len(whole) + 1))):
         path.write_bytes(whole[:length])

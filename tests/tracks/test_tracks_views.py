@@ -140,3 +140,13 @@ def test_importing_the_room_loads_nothing_heavy() -> None:
     script = f"import sys, singleout.tracks, singleout.prompts, singleout.segmenter; print({heavy} or 'light')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "light"
+
+
+def test_scores_of_objects_and_answers_are_numbers() -> None:
+    for wrong in (float("nan"), float("-inf")):
+        with pytest.raises(InputError, match="object 3: score"):
+            ObjectInfo(3, score=wrong)
+        with pytest.raises(InputError, match='the answer to "kite"'):
+            Answer("kite", best_score=wrong)
+    with pytest.raises(InputError, match="object id 0"):
+        ObjectInfo(0)

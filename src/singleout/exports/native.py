@@ -254,12 +254,11 @@ def truncate(path: str | os.PathLike[str], num_records: int) -> None:
 
 def save_tracks(tracks: Tracks, path: str | os.PathLike[str]) -> None:
     """Write tracks without loss, the file whole or not at all; `load_tracks` gives equal ones."""
-    with atomic_path(path) as temporary:
-        temporary.unlink()
-        with RecordWriter(temporary, header(tracks)) as writer:
-            for index in tracks.stored_frames:
-                writer.append(tracks.frame(index))
-            writer.describe(tracks.objects, tracks.answers)
+    # The temporary file is there already, empty like that of a run that was killed at once: hence resume.
+    with atomic_path(path) as temporary, RecordWriter(temporary, header(tracks), resume=True) as writer:
+        for index in tracks.stored_frames:
+            writer.append(tracks.frame(index))
+        writer.describe(tracks.objects, tracks.answers)
 
 
 def load_tracks(path: str | os.PathLike[str]) -> Tracks:

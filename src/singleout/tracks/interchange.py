@@ -84,7 +84,7 @@ def descriptions(objects: Mapping[int, ObjectInfo], answers: Sequence[Answer]) -
     return {
         "objects": [
             {
-                "id": info.id,
+                "id": int(info.id),
                 "label": info.label,
                 "prompt": info.prompt,
                 "score": float(info.score),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +21,8 @@ class ObjectInfo:
 
     id: its number in the one id space of a run, from 1. label: its category or phrase ("" for marks).
     prompt: what was asked, as the user would type it. score: of the track, 0 to 1. thing: False for stuff.
+
+    Raises InputError for an id below 1 and a score that is not a finite number.
     """
 
     id: int
@@ -28,6 +31,12 @@ class ObjectInfo:
     score: float = 1.0
     thing: bool = True
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.id < 2**31:
+            raise InputError(f"object id {self.id} must be a number from 1 on")
+        if not math.isfinite(self.score):
+            raise InputError(f"object {self.id}: score {self.score} must be a finite number")
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -35,6 +44,8 @@ class Answer:
 
     prompt: as typed. found: ids of its objects. best_score and threshold: the highest score seen and what was
     needed. message: one line for the user, "" where all went as asked.
+
+    Raises InputError for scores that are not finite numbers.
     """
 
     prompt: str
@@ -42,6 +53,13 @@ class Answer:
     best_score: float = 1.0
     threshold: float = 0.5
     message: str = ""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.best_score) and math.isfinite(self.threshold)):
+            raise InputError(
+                f'the answer to "{self.prompt}": best score {self.best_score} and threshold {self.threshold} must be '
+                "finite numbers"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +181,8 @@ class FrameMasks:
     exclusive: bool = True
 
     def __post_init__(self) -> None:
+        if not hasattr(self.masks, "ndim"):
+            object.__setattr__(self, "masks", np.asarray(self.masks))
         ids, scores = _checked_ids(self.frame, self.ids, self.scores, len(self.masks))
         object.__setattr__(self, "frame", int(self.frame))
         object.__setattr__(self, "ids", ids)
