@@ -268,7 +268,7 @@ def _follow(
                 f'"{answer.prompt}" was not found: best score {answer.best_score:.2f}, {answer.threshold:.2f} is needed'
             )
     if tracks.objects:
-        named = (f"{info.id} {info.label}".rstrip() for info in tracks.objects.values())
+        named = (f"{one} {tracks.objects[one].label}".rstrip() for one in tracks.ids)
         _say(f"{len(tracks.objects)} object{'s' * (len(tracks.objects) > 1)}: {', '.join(named)}", ask.args.quiet)
     else:
         _say("no object was found", ask.args.quiet)
@@ -306,7 +306,7 @@ def _summary(folder: RunFolder, video: Video, tracks: Tracks, refused: list[str]
         "width": video.width,
         "objects": [
             {"id": info.id, "label": info.label, "prompt": info.prompt, "score": round(float(info.score), 4)}
-            for info in tracks.objects.values()
+            for _, info in sorted(tracks.objects.items())
         ],
         "answers": [
             {

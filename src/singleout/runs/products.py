@@ -174,7 +174,7 @@ def save_tracks(tracks: Tracks, folder: str | os.PathLike[str], *, video: Any = 
 def _draw_all(
     targets: dict[str, Path], video: Video, tracks: Tracks, wanted: Wanted, on_frame: Callable[[], None]
 ) -> None:
-    labels = {info.id: info.label or info.prompt or str(info.id) for info in tracks.objects.values()}
+    labels = {info.id: info.label or str(info.id) for info in tracks.objects.values()}
     overlay, sheet_path = targets.get(overlay_name(video)), targets.get(SHEET_FILE)
     cutout = targets.get(wanted.cutout_name(video)) if wanted.cutout is not None else None
     size = (video.height, video.width)
