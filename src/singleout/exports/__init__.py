@@ -28,8 +28,8 @@ class Format:
     """One way to write tracks, and to read them where `readable`.
 
     name: as on the command line. summary: one line for a help text. files: what it writes, below its folder.
-    overlapping: it holds masks that overlap; elsewhere the object of the higher score in the frame, then the lower id,
-    keeps the pixel, with an `ExportWarning`. lossless: masks read back equal (exclusive ones, where not `overlapping`).
+    overlapping: it holds masks that overlap; elsewhere the object of the higher track score, then the lower id, keeps
+    the pixel, with an `ExportWarning`. lossless: masks read back equal (exclusive ones, where not `overlapping`).
     """
 
     name: str

@@ -46,7 +46,7 @@ def write(
         for frame, name in zip(tracks.frames(), frame_names, strict=True):
             named = quoteattr(_printable(f"{name}{image_suffix}"))
             file.write(f'  <image id="{frame.frame}" name={named} width="{frame.width}" height="{frame.height}">\n')
-            file.writelines(_masks(frame, label_names))
+            file.writelines(_masks(frame, tracks, label_names))
             file.write("  </image>\n")
         file.write("</annotations>\n")
     return [target]
@@ -61,9 +61,10 @@ def _meta(tracks: Tracks, video_name: str, names: Sequence[str]) -> Iterator[str
     yield "      </labels>\n    </task>\n  </meta>\n"
 
 
-def _masks(frame: FrameCodes, label_names: Mapping[int, str]) -> Iterator[str]:
-    # The order of `Tracks.id_map`: higher score on top, then the lower id.
-    bottom_up = np.lexsort((-frame.ids, frame.scores)).tolist()
+def _masks(frame: FrameCodes, tracks: Tracks, label_names: Mapping[int, str]) -> Iterator[str]:
+    # The order of `Tracks.id_map`: higher track score on top, then the lower id.
+    track_scores = np.array([tracks.objects[key].score for key in frame.ids.tolist()])
+    bottom_up = np.lexsort((-frame.ids, track_scores)).tolist()
     for z_order, place in enumerate(bottom_up):
         mask = run_length.decode(frame.code_at(place), frame.height, frame.width)
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))

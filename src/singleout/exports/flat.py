@@ -21,8 +21,7 @@ Region = tuple[int, int, tuple[slice, slice]]
 class Flat:
     """The frames of tracks without overlaps, by the rule of `Tracks.id_map`; `warn` tells what it cost.
 
-    Where masks overlap, the object of the higher score in that frame keeps the pixel, at equal scores that of the lower
-    id.
+    Where masks overlap, the object of the higher track score keeps the pixel, at equal scores that of the lower id.
     """
 
     def __init__(self, tracks: Tracks, format_name: str) -> None:
@@ -57,7 +56,7 @@ class Flat:
             warnings.warn(
                 f"{self.format_name} holds one object a pixel, but masks overlap in {len(self.overlapping)} of "
                 f"{self.tracks.num_frames} frames, first in frame {self.overlapping[0]}: the object with the higher "
-                "score in the frame kept the pixel",
+                "track score kept the pixel",
                 ExportWarning,
                 stacklevel=4,
             )

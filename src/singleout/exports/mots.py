@@ -109,7 +109,8 @@ def read(
 
     names = {value: name for name, value in (categories or _KITTI).items()}
     key_of = _object_ids(content.classes)
-    tracks = Tracks(*size, length, video_name=file.stem)
+    # The format forbids overlaps, but nothing has checked this file.
+    tracks = Tracks(*size, length, exclusive=False, video_name=file.stem)
     for frame, shown in sorted(content.frames.items()):
         keys = [key_of[mots_id] for mots_id in shown]
         try:

@@ -82,17 +82,15 @@ def read(path: Path, *, video_id: str | None = None) -> Tracks:
     folder = _pictures(file, str(chosen))
     segments = {_picture(file, folder, frame): _segments(file, frame) for frame in frames}
 
-    def read_picture(picture: Path) -> Ids:
-        ids = _read_ids(picture)
-        shown = {value for value, _, _ in regions(ids)}
-        listed = segments[picture]
-        if shown - listed.keys():
-            raise InputError(f"{picture} shows segment {min(shown - listed.keys())}, which {file.name} does not list")
-        if listed.keys() - shown:
-            raise InputError(f"{picture} does not show segment {min(listed.keys() - shown)}, which {file.name} lists")
-        return ids
+    def check(picture: Path, shown: Sequence[int]) -> None:
+        listed = segments[picture].keys()
+        unlisted, unseen = set(shown) - listed, listed - set(shown)
+        if unlisted:
+            raise InputError(f"{picture} shows segment {min(unlisted)}, which {file.name} does not list")
+        if unseen:
+            raise InputError(f"{picture} does not show segment {min(unseen)}, which {file.name} lists")
 
-    tracks = read_tracks(folder, list(segments), read_picture)
+    tracks = read_tracks(folder, list(segments), _read_ids, check)
     kinds = {
         number(file, entry, "id"): (str(entry.get("name")), bool(entry.get("isthing", 1)))
         for entry in entries_of(file, content.get("categories", []), '"categories"')

@@ -93,10 +93,16 @@ def natural_key(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def read_tracks(folder: Path, paths: Sequence[Path], read: Callable[[Path], Ids]) -> Tracks:
+def read_tracks(
+    folder: Path,
+    paths: Sequence[Path],
+    read: Callable[[Path], Ids],
+    check: Callable[[Path, Sequence[int]], None] = lambda path, found: None,
+) -> Tracks:
     """Tracks of pictures that hold an object id at each pixel, with a score of 1.
 
-    Raises InputError where a picture is not of the size of the first one.
+    check: called with each picture and the ids in it. Raises InputError where a picture is not of the size of the
+    first one.
     """
     from singleout.tracks import FrameCodes, Tracks
 
@@ -110,5 +116,6 @@ def read_tracks(folder: Path, paths: Sequence[Path], read: Callable[[Path], Ids]
                 f"{path} is {ids.shape[1]}x{ids.shape[0]} but {paths[0].name} of the same video is {width}x{height}"
             )
         found, codes = coded(ids)
+        check(path, found)
         tracks.append(FrameCodes.pack(frame, found, np.ones(len(found)), codes, height=height, width=width))
     return tracks
