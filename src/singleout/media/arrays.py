@@ -103,13 +103,13 @@ def _layout(shape: tuple[int, ...], is_torch: bool) -> tuple[bool, int | None]:
     if len(shape) == 2:
         return True, None
     if len(shape) == 3:
-        first, last = shape[0] in some, shape[2] in some
-        if last and not first:
+        last = shape[2] in some
+        if last and shape[0] not in some:
             return True, 2
-        if not first and not last:
+        if shape[0] != 3 and not last:
             return False, None
         # Torch keeps channels first; in numpy three grey frames are as likely.
-        if is_torch and first and not last:
+        if is_torch and not last:
             return True, 0
     if len(shape) == 4:
         first, last = shape[1] in some, shape[3] in some

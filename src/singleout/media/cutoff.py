@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
+from singleout.media.matroska import matroska_damage
+
 # Some programs leave a few bytes after the end mark; more of them means that the blocks before it are damaged.
 _GIF_TRAIL = 1024
 
@@ -12,7 +14,7 @@ _GIF_TRAIL = 1024
 def cut_off(path: Path) -> str | None:
     """Why a file is known to be incomplete, in a few words, or None.
 
-    Looks at the outermost sizes only: boxes of mp4 and mov, the segment of mkv and webm, the RIFF chunk of avi,
+    Looks at sizes only: the outermost boxes of mp4 and mov, the elements of mkv and webm, the RIFF chunk of avi,
     and the blocks of a gif.
     """
     actual = path.stat().st_size
@@ -24,7 +26,7 @@ def cut_off(path: Path) -> str | None:
         if head[:4] == b"RIFF":
             declared = int.from_bytes(head[4:8], "little") + 8
         elif head[:4] == b"\x1a\x45\xdf\xa3":
-            declared = _matroska_end(head)
+            return _matroska(path, actual)
         elif head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"pnot"):
             declared = _boxes_end(file, actual)
         else:
@@ -50,24 +52,9 @@ def _boxes_end(file: BinaryIO, actual: int) -> int:
     return position
 
 
-def _matroska_end(head: bytes) -> int:
-    length, after = _vint(head, 4)
-    position = after + length
-    if head[position : position + 4] != b"\x18\x53\x80\x67":
-        return 0
-    length, after = _vint(head, position + 4)
-    # All ones means "unknown", as in a live recording.
-    unknown = length == (1 << 7 * (after - position - 4)) - 1
-    return 0 if unknown else after + length
-
-
-def _vint(data: bytes, position: int) -> tuple[int, int]:
-    """A variable-length integer of EBML: its value and the position after it."""
-    if position >= len(data) or not data[position]:
-        return 0, position + 1
-    width = 9 - data[position].bit_length()
-    value = int.from_bytes(data[position : position + width], "big") - (1 << 7 * width)
-    return value, position + width
+def _matroska(path: Path, actual: int) -> str | None:
+    damage = matroska_damage(path)
+    return None if damage is None else f"the file is cut off or damaged from byte {damage:,} of {actual:,} on"
 
 
 def whole_pictures(path: Path) -> int | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from singleout.media.matroska import matroska_damage
 
 if TYPE_CHECKING:
     import av
@@ -21,6 +24,8 @@ _ONE_TO_ONE = {
     "h264", "hevc", "vp8", "vp9", "av1", "libdav1d", "mpeg4", "msmpeg4", "msmpeg4v2", "msmpeg4v3", "mjpeg", "gif",
     "png", "prores", "dnxhd", "ffv1", "rawvideo", "huffyuv", "ffvhuff", "utvideo", "qtrle", "v210",
 }  # fmt: skip
+# The most frames that H.264 and HEVC hold back to show them in another order than they are stored in.
+_REORDERED = 16
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,12 @@ class FrameIndex:
 
 @dataclass(frozen=True)
 class _Packets:
+    """What was read of a stream; the lists have one entry for each shown frame."""
+
     pts: list[int | None]
     dts: list[int | None]
     keys: list[bool]
+    sizes: list[int]
     damaged: bool
     total: int
     last_second: float
@@ -77,7 +85,16 @@ def index_packets(container: InputContainer, stream: VideoStream) -> tuple[Frame
     if (np.diff(stamps) <= 0).any() or not keys[0] or not packets.keys[0]:
         return None, ends_early
     key_frames = np.flatnonzero(keys)
-    return FrameIndex(stamps, True, key_frames, stamps[key_frames]), ends_early
+    index = FrameIndex(stamps, True, key_frames, stamps[key_frames])
+    if not ends_early:
+        return index, False
+    complete = _without_gap(stamps)
+    if "avi" in container.format.name:
+        # An avi numbers what it finds, so that a lost packet leaves no gap; but its index knows the sizes.
+        promised = [entry.size for entry in stream.index_entries if entry.size]
+        same = [found == size for found, size in zip(packets.sizes, promised, strict=False)]
+        complete = min(complete, same.index(False) if False in same else len(same))
+    return index.shortened(complete), True
 
 
 def index_by_decoding(container: InputContainer, stream: VideoStream) -> tuple[FrameIndex, bool]:
@@ -121,11 +138,16 @@ def _read_packets(container: InputContainer, stream: VideoStream) -> _Packets:
     pts: list[int | None] = []
     dts: list[int | None] = []
     keys: list[bool] = []
+    sizes: list[int] = []
     damaged, total, last = False, 0, 0.0
+    damage = matroska_damage(Path(container.name.removeprefix("file:"))) if _is_matroska(container) else None
     for packet in _demux(container, stream):
         if packet.pts is not None and packet.time_base:
             last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
         if packet.stream.index != stream.index:
+            continue
+        if damage is not None and (packet.pos is None or packet.pos >= damage):
+            damaged = True
             continue
         damaged |= packet.is_corrupt
         total += bool(packet.size)
@@ -133,13 +155,13 @@ def _read_packets(container: InputContainer, stream: VideoStream) -> _Packets:
             pts.append(packet.pts)
             dts.append(packet.dts)
             keys.append(packet.is_keyframe)
-    return _Packets(pts, dts, keys, damaged, total, last)
+            sizes.append(packet.size)
+    return _Packets(pts, dts, keys, sizes, damaged, total, last)
 
 
 def _demux(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet[Any]]:
     # Only a mkv has to be read with its sound: its length is that of the longest stream.
-    every = "matroska" in container.format.name
-    return container.demux() if every else container.demux(stream)
+    return container.demux() if _is_matroska(container) else container.demux(stream)
 
 
 def _misses_some(container: InputContainer, stream: VideoStream, packets: _Packets) -> bool:
@@ -147,10 +169,28 @@ def _misses_some(container: InputContainer, stream: VideoStream, packets: _Packe
     name = container.format.name
     if "mov" in name or "avi" in name:
         return packets.total < sum(entry.size > 0 for entry in stream.index_entries)
-    if "matroska" in name and container.duration:
+    if _is_matroska(container) and container.duration:
         start = (container.start_time or 0) / 1e6
         return packets.last_second - start < container.duration / 1e6 - 0.5
     return False
+
+
+def _is_matroska(container: InputContainer) -> bool:
+    return "matroska" in container.format.name
+
+
+def _without_gap(stamps: Stamps) -> int:
+    """How many frames of a stream that ends early come before the first that is missing.
+
+    Frames are stored before those that refer to them are shown, so that the last that are there may have gaps
+    between them. A gap is one and a half times the usual step.
+    """
+    if len(stamps) < 3:
+        return len(stamps)
+    steps = np.diff(stamps)
+    tail = max(len(steps) - _REORDERED, 0)
+    gaps = np.flatnonzero(steps[tail:] > 1.5 * np.median(steps))
+    return tail + int(gaps[0]) + 1 if len(gaps) else len(stamps)
 
 
 def _decoding_errors() -> tuple[type[BaseException], ...]:
