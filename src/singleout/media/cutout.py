@@ -42,7 +42,7 @@ def cut(
     if mask.shape != frame.shape[:2]:
         raise InputError(f"the mask is {mask.shape} but the frame {frame.shape[:2]}: they must be of one size")
     background = as_background(background)
-    matte = Image.fromarray(np.asarray(mask, dtype=np.uint8) * np.uint8(255), "L")
+    matte = Image.fromarray(np.asarray(mask, dtype=np.uint8) * np.uint8(255))
     if smooth:
         matte = matte.filter(ImageFilter.GaussianBlur(0.7))
     if background == "transparent":
@@ -50,7 +50,7 @@ def cut(
         cleared[..., 3] = np.asarray(matte)
         np.multiply(frame, (cleared[..., 3:] > 0), out=cleared[..., :3])
         return cleared
-    image = Image.fromarray(frame, "RGB")
+    image = Image.fromarray(frame)
     behind = _blurred(frame, mask) if background == "blur" else Image.new("RGB", image.size, background)
     behind.paste(image, (0, 0), matte)
     return np.asarray(behind).copy()
@@ -84,14 +84,14 @@ def _blurred(frame: Frame, mask: npt.NDArray[np.bool_]) -> Image.Image:
     radius = max(1.5, min(size) / 16)
     outside = ~np.asarray(mask, dtype=bool)
     weight = outside.view(np.uint8)
-    picture = Image.fromarray(frame * weight[..., None], "RGB").resize(size, Image.Resampling.BOX)
-    share = Image.fromarray(weight * np.uint8(255), "L").resize(size, Image.Resampling.BOX)
+    picture = Image.fromarray(frame * weight[..., None]).resize(size, Image.Resampling.BOX)
+    share = Image.fromarray(weight * np.uint8(255)).resize(size, Image.Resampling.BOX)
     blur = ImageFilter.GaussianBlur(radius)
     colours = np.asarray(picture.filter(blur), dtype=np.float32)
     shares = np.asarray(share.filter(blur), dtype=np.float32)[..., None] / 255
     # Deep inside of a large object nothing of the surroundings is left; it is covered by the object anyway.
     filled = np.clip(colours / np.maximum(shares, 1 / 255), 0, 255).astype(np.uint8)
-    return Image.fromarray(filled, "RGB").resize((width, height), Image.Resampling.BICUBIC)
+    return Image.fromarray(filled).resize((width, height), Image.Resampling.BICUBIC)
 
 
 class CutoutWriter:

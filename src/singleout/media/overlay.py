@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import unicodedata
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -15,16 +17,21 @@ from singleout.media import palette
 
 Frame = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-# Fonts that are often installed and know more scripts than the one inside Pillow; asked in this order, and only
-# for text that the built-in font lacks.
+# Fonts that are often installed and know more letters than the one inside Pillow, which has ASCII alone.
 _WIDE_FONTS = (
+    "DejaVuSans.ttf",
+    "NotoSans-Regular.ttf",
+    "Arial.ttf",
+    "arial.ttf",
     "NotoSansCJK-Regular.ttc",
     "Arial Unicode.ttf",
-    "ARIALUNI.TTF",
+    "Hiragino Sans GB.ttc",
     "msyh.ttc",
-    "DejaVuSans.ttf",
 )
+_NO_LETTER = "\U0010ffff"
+_MOST_LETTERS = 200
 
 
 def draw(
@@ -48,7 +55,7 @@ def draw(
     height, width = frame.shape[:2]
     short = min(height, width)
     line = max(1, round(short / 300))
-    image = Image.fromarray(frame, "RGB")
+    image = Image.fromarray(frame)
     shown: list[tuple[int, Box, palette.Rgb, str]] = []
     for index, object_id in enumerate(ids):
         box = bounding_box(masks[index])
@@ -58,8 +65,8 @@ def draw(
     for index, box, colour, _ in sorted(shown, key=lambda item: -areas[item[0]]):
         left, top, right, bottom = box
         strength = _strength(masks[index, top:bottom, left:right], _open_sides(box, height, width), line, alpha)
-        image.paste(colour, box, Image.fromarray(strength, "L"))
-    size = min(max(11, round(short / 26)), 64)
+        image.paste(colour, box, Image.fromarray(strength))
+    size = min(max(11, round(short / 24)), 64)
     if legend:
         _draw_legend(image, [(colour, name) for _, _, colour, name in shown if name], size)
     else:
@@ -109,7 +116,7 @@ def _draw_tags(image: Image.Image, objects: list[tuple[Box, palette.Rgb, str]], 
     taken: list[Box] = []
     for (left, top, right, bottom), colour, name in objects:
         tag = _tag(name, colour, size, image.width)
-        x = min(max(0, left), image.width - tag.width)
+        x = min(max(0, (left + right - tag.width) // 2), image.width - tag.width)
         rows = (top - tag.height, top, bottom, bottom - tag.height, (top + bottom - tag.height) // 2)
         spots = [(x, y) for y in rows] + [(min(right, image.width - tag.width), y) for y in rows]
         inside = [(x, y) for x, y in spots if 0 <= y <= image.height - tag.height]
@@ -148,32 +155,48 @@ def _draw_legend(image: Image.Image, entries: list[tuple[palette.Rgb, str]], siz
 @lru_cache(maxsize=512)
 def _tag(text: str, colour: palette.Rgb, size: int, most: int) -> Image.Image:
     """A text on its colour, at most `most` pixels wide; kept, because the same tag returns in every frame."""
-    clean = "".join(letter if letter.isprintable() else " " for letter in text)
-    clean = clean.encode("utf-8", "replace").decode("utf-8")
-    font = _font(size, clean.isascii())
+    printable = "".join(letter if letter.isprintable() else " " for letter in text[:_MOST_LETTERS])
+    shown, font = _with_font(printable, size)
     pad = max(2, size // 4)
     room = max(1, most - 2 * pad)
-    if font.getlength(clean) > room:
-        while clean and font.getlength(clean + "...") > room:
-            clean = clean[: min(len(clean) - 1, max(1, int(len(clean) * room / font.getlength(clean + "..."))))]
-        clean += "..."
+    if font.getlength(shown) > room:
+        fits = bisect_right(range(len(shown)), room, key=lambda kept: math.ceil(font.getlength(shown[:kept] + "...")))
+        shown = shown[: max(0, fits - 1)] + "..."
     ascent, descent = font.getmetrics() if isinstance(font, ImageFont.FreeTypeFont) else (size, 0)
-    width = min(most, math.ceil(font.getlength(clean)) + 2 * pad)
+    width = min(most, math.ceil(font.getlength(shown)) + 2 * pad)
     tag = Image.new("RGB", (max(1, width), ascent + descent + pad // 2 * 2), colour)
     bright = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
-    ImageDraw.Draw(tag).text((pad, pad // 2), clean, font=font, fill=(0, 0, 0) if bright > 110 else (255, 255, 255))
+    ImageDraw.Draw(tag).text((pad, pad // 2), shown, font=font, fill=(0, 0, 0) if bright > 125 else (255, 255, 255))
     return tag
 
 
-@lru_cache(maxsize=64)
-def _font(size: int, ascii_only: bool) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    if not ascii_only:
-        for name in _WIDE_FONTS:
-            try:
-                return ImageFont.truetype(name, size)
-            except OSError:
-                continue
-    return ImageFont.load_default(size)
+def _with_font(text: str, size: int) -> tuple[str, Font]:
+    """The text and the font that has most of its letters; a letter that it lacks becomes "?"."""
+    if text.isascii():
+        return text, ImageFont.load_default(size)
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    best: tuple[set[str], Font] | None = None
+    for name in _WIDE_FONTS:
+        font = _installed(name, size)
+        if font is not None and (best is None or best[0]):
+            blank = bytes(font.getmask(_NO_LETTER))
+            missing = {letter for letter in set(text) if bytes(font.getmask(letter)) == blank}
+            if best is None or len(missing) < len(best[0]):
+                best = missing, font
+    if best is not None:
+        return "".join("?" if letter in best[0] else letter for letter in text), best[1]
+    # The built-in font has only ASCII: letters lose their accents.
+    plain = unicodedata.normalize("NFKD", text)
+    kept = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return kept.encode("ascii", "replace").decode("ascii"), ImageFont.load_default(size)
+
+
+@lru_cache(maxsize=128)
+def _installed(name: str, size: int) -> ImageFont.FreeTypeFont | None:
+    try:
+        return ImageFont.truetype(name, size)
+    except OSError:
+        return None
 
 
 def _check(

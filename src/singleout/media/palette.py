@@ -11,9 +11,9 @@ import numpy.typing as npt
 Rgb = tuple[int, int, int]
 
 # Three lightnesses in turn keep ids apart whose hues come close again after a round of the colour circle.
-_LIGHTNESS = (0.70, 0.62, 0.77)
+_LIGHTNESS = (0.68, 0.80, 0.56)
 _GOLDEN_ANGLE = 137.50776405003785
-_FIRST_HUE = 25.0
+_FIRST_HUE = 30.0
 _CHROMA = 0.20
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Self
 
 import av
+
+from singleout.media.cursor import first_video
 
 # Containers can be off by some packets when they look for a time, and AAC needs one packet ahead to decode well.
 _RUN_UP_SECONDS = 1.0
@@ -50,14 +52,14 @@ class Sound:
         except (av.FFmpegError, OSError) as error:
             _warn(path, error)
             return None
-        given = next((stream for stream in source.streams.audio if stream.codec_context is not None), None)
+        given: Any = source.streams.best("audio")
         if given is None or not given.codec_context.sample_rate:
             source.close()
             return None
-        pictures = source.streams.video[0] if source.streams.video else None
+        pictures: Any = first_video(source)
         start = pictures.start_time * pictures.time_base if pictures and pictures.start_time is not None else 0
         moment = Fraction(start) + Fraction(begin).limit_denominator(1_000_000)
-        copy = given.codec_context.name.removesuffix("float") in copied
+        copy = given.codec_context.codec.canonical_name in copied
         if copy:
             stream = output.add_stream_from_template(given)
         else:
@@ -89,10 +91,12 @@ class Sound:
         self._source.close()
 
     def _read(self) -> Iterator[Any]:
-        """Packets of the source around the stretch of time; damage ends them with a warning."""
+        """Packets of the source around the stretch of time; damage of the file ends them with a warning."""
         try:
             if self._begin > _RUN_UP_SECONDS:
-                self._source.seek(int((self._begin - Fraction(_RUN_UP_SECONDS)) * av.time_base), backward=True)
+                # A file that cannot seek is read from its beginning, where it still stands.
+                with suppress(av.FFmpegError):
+                    self._source.seek(int((self._begin - Fraction(_RUN_UP_SECONDS)) * av.time_base), backward=True)
             for packet in self._source.demux(self._given):
                 if packet.pts is None:
                     continue
@@ -116,32 +120,46 @@ class Sound:
 
     def _encoded(self) -> Iterator[Any]:
         """Decoded, cut to the sample, gaps filled with silence, and encoded."""
+        graph: Any = None
+        damage: av.FFmpegError | None = None
+        for packet in self._read():
+            try:
+                for frame in packet.decode():
+                    # Only a decoded frame tells its format for certain; what the file states may differ.
+                    graph = graph or self._graph(frame)
+                    graph.push(frame)
+            except av.FFmpegError as error:
+                damage = error
+            yield from self._drain(graph)
+        if damage is not None:
+            _warn(self._source.name, damage)
+        if graph is not None:
+            graph.push(None)
+            yield from self._drain(graph)
+            yield from self._stream.encode(None)
+
+    def _graph(self, frame: Any) -> Any:
         context = self._stream.codec_context
-        graph = av.filter.Graph()
+        begin = float(self._begin)
+        graph: Any = av.filter.Graph()
         nodes = [
-            graph.add_abuffer(template=self._given),
-            graph.add("atrim", f"start={float(self._begin):.6f}:end={self._end:.6f}"),
-            graph.add("asetpts", f"PTS-{float(self._begin):.6f}/TB"),
-            graph.add("aresample", "async=1:first_pts=0"),
+            graph.add_abuffer(
+                sample_rate=frame.sample_rate,
+                format=frame.format.name,
+                layout=frame.layout.name,
+                time_base=frame.time_base,
+            ),
+            graph.add("atrim", f"start={begin:.6f}:end={self._end:.6f}"),
+            graph.add("asetpts", f"PTS-{begin:.6f}/TB"),
+            graph.add("aresample", "async=1:min_hard_comp=0.02:first_pts=0"),
             graph.add("aformat", f"sample_rates={context.sample_rate}:channel_layouts={context.layout.name}"),
             graph.add("abuffersink"),
         ]
         graph.link_nodes(*nodes).configure()
-        for packet in self._read():
-            try:
-                frames = packet.decode()
-                for frame in frames:
-                    graph.push(frame)
-            except av.FFmpegError as error:
-                _warn(self._source.name, error)
-                break
-            yield from self._drain(graph)
-        graph.push(None)
-        yield from self._drain(graph)
-        yield from self._stream.encode(None)
+        return graph
 
     def _drain(self, graph: Any) -> Iterator[Any]:
-        while True:
+        while graph is not None:
             try:
                 frame = graph.pull()
             except (av.BlockingIOError, av.EOFError):
@@ -151,4 +169,4 @@ class Sound:
 
 def _warn(path: Any, error: Exception) -> None:
     reason = getattr(error, "strerror", None) or error
-    warnings.warn(f"{Path(path)}: the sound cannot be read to its end ({reason}); it stops there", stacklevel=2)
+    warnings.warn(f"{path}: the sound is damaged ({reason}); where it cannot be read there is silence", stacklevel=2)

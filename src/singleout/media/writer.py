@@ -64,7 +64,7 @@ _MP4 = _Recipe(
     copied=frozenset({"aac", "mp3"}),
     largest=16_384,
 )
-_VP9 = {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "5", "row-mt": "1"}
+_VP9 = {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "7", "row-mt": "1"}
 _WEBM = _Recipe(
     container="webm",
     options={},
