@@ -27,15 +27,16 @@ class Candidate:
 
 
 def find_candidates(
-    network: StarterNetwork, features: Features, maps: Sequence[Tensor], level: float
+    network: StarterNetwork, features: Features, maps: Sequence[tuple[Tensor, float]]
 ) -> list[Candidate]:
     """Objects where any of the maps is high, best first, without doubles.
 
-    maps: score maps, (height/4, width/4) each, 0 to 1; besides those of words alone also a word's times where a
-    colour is seen or something moves, which part an object from a crowd of its like. level: what counts as high,
-    relative to 1.
+    maps: score maps, (height/4, width/4) each, 0 to 1, with the level from which on each counts as high. Besides the
+    maps of words alone there may be a word's times where a colour is seen or something moves, which part an object
+    from a crowd of its like.
     """
-    seeds = sorted((seed for scores in maps for seed in _seeds(scores, level)), key=lambda seed: -seed[1])[:MOST_SEEDS]
+    every = [seed for scores, level in maps for seed in _seeds(scores, level)]
+    seeds = sorted(every, key=lambda seed: -seed[1])[:MOST_SEEDS]
     if not seeds:
         return []
     guidance = torch.stack([_guidance(region, scores) for region, _, scores in seeds])

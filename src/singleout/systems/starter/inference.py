@@ -84,7 +84,7 @@ class StarterStream(Stream):
             numbers = self._marks.add(mark, ids)
             self.answers.append(Answer(prompt=describe(mark), found=tuple(numbers), threshold=0.0))
         self.objects.update(self._marks.objects)
-        self._exclusive = not any(isinstance(prompt, Phrase) for prompt in asked)
+        self._exclusive = len(prompts) == 1 or not any(isinstance(prompt, Phrase) for prompt in asked)
         self._next = 0
         self._marked: MarkPass | None = None
         self._saved: tuple[dict[str, Tensor], dict[str, Any]] | None = None

@@ -120,9 +120,10 @@ class Memory:
         self.frames.append(self.steps)
         self.pinned.append(pinned)
         loose = [index for index, fixed in enumerate(self.pinned) if not fixed]
-        for index in loose[: max(0, len(loose) - recent_frames)]:
-            for kept in (self.keys, self.values, self.frames, self.pinned):
-                del kept[index]  # type: ignore[attr-defined]
+        gone = set(loose[: max(0, len(loose) - recent_frames)])
+        stay = [index for index in range(len(self.keys)) if index not in gone]
+        self.keys, self.values = [self.keys[i] for i in stay], [self.values[i] for i in stay]
+        self.frames, self.pinned = [self.frames[i] for i in stay], [self.pinned[i] for i in stay]
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything as named tensors, for saving; `Memory.restore` is the inverse."""

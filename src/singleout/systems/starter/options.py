@@ -20,7 +20,6 @@ class Options:
     interval: int = 8  #: frames between two looks for objects that words mean
     span: int = 96  #: frames that words are judged over at a time; also bounds memory
     max_objects: int = 16  #: objects that words may find in one span
-    rejoin: float = 0.0  #: similarity above which an object keeps its id over a cut; 0 never does
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 <= self.threshold <= 1:
@@ -30,8 +29,6 @@ class Options:
         for name in ("interval", "span", "max_objects"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected 1 or more")
-        if not 0 <= self.rejoin <= 1:
-            raise InputError(f"rejoin {self.rejoin}: expected a similarity from 0 (never) to 1")
 
     @classmethod
     def read(cls, given: dict[str, Any]) -> Options:

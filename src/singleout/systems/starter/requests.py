@@ -23,7 +23,8 @@ class Request:
 
     prompt: as typed. label: of its objects. head: row of its noun among the texts. worn: rows of the nouns of its
     attributes, None where there is none ("in blue"). every: each object of that name is wanted, one id each.
-    threshold: of the noun's score. unknown: what to tell the user if the noun is far from all that was learned.
+    threshold: of the noun's score; 0 takes whatever fits best. unknown: what to tell the user if the noun is far from
+    all that was learned.
     """
 
     prompt: str
@@ -84,12 +85,19 @@ def read_requests(
                     worn=tuple(row_of(part.phrase) if part.noun else None for part in asked.attributes),
                     every=every,
                     object_id=None if isinstance(prompt, Categories) else prompt.object_id,
-                    threshold=THRESHOLD if threshold is None else threshold,
+                    threshold=_threshold(known, asked, threshold, guess),
                     unknown="" if guess else _unknown(known, asked),
                 )
             )
     vectors = np.stack([known.vector(text) for text in texts]) if texts else np.zeros((0, known.words.dim), np.float32)
     return Requests(tuple(each), tuple(texts), torch.from_numpy(vectors))
+
+
+def _threshold(known: Known, asked: Asked, given: float | None, guess: bool) -> float:
+    if given is not None:
+        return given
+    # A guess at an unknown word cannot be measured by what the words that were learned reach.
+    return 0.0 if guess and not known.lookup(asked).known else THRESHOLD
 
 
 def _unknown(known: Known, asked: Asked) -> str:

@@ -15,7 +15,7 @@ from singleout.systems.starter.find import Candidate, find_candidates
 from singleout.systems.starter.judge import Evidence, see
 from singleout.systems.starter.motion import motion_map
 from singleout.systems.starter.network import Features
-from singleout.systems.starter.requests import Request, Requests
+from singleout.systems.starter.requests import Requests
 from singleout.systems.starter.view import View
 
 SEED_LEVEL = 0.6  # share of the threshold from which on a region is looked at closely
@@ -49,7 +49,6 @@ class Spotter:
     def __init__(self, engine: Engine, view: View, requests: Requests) -> None:
         self.engine, self.view, self.requests = engine, view, requests
         self.vectors = requests.vectors.to(engine.device)
-        self.level = SEED_LEVEL * min((request.threshold for request in requests.each), default=1.0)
 
     def look(self, frame: int, picture: Tensor, neighbour: Tensor) -> Look:
         """picture: of `View.shrink`. neighbour: one a few frames away, by which motion is told (or the same)."""
@@ -61,27 +60,30 @@ class Spotter:
         motion = motion_map(here[0], there[0]) if neighbour is not picture else torch.zeros_like(here[0])
         colors = {name: color_map(here, name).to(scores.device) for name in self.requests.colors}
         motion = motion.to(scores.device)
-        seeds = self._seed_maps(scores, colors, motion)
-        candidates = find_candidates(network, features, seeds, self.level)
+        candidates = find_candidates(network, features, self._seed_maps(scores, colors, motion))
         return Look(frame, features, candidates, scores, colors, motion)
 
     def _lch(self, picture: Tensor) -> Tensor:
         return to_lch(F.interpolate(picture.float() / 255, self.view.mask_shape, mode="area")[0])
 
-    def _seed_maps(self, scores: Tensor, colors: Mapping[str, Tensor], motion: Tensor) -> list[Tensor]:
+    def _seed_maps(self, scores: Tensor, colors: Mapping[str, Tensor], motion: Tensor) -> list[tuple[Tensor, float]]:
         """Score maps of all nouns, and of those of sentences also where their colours are seen or something moves."""
-        seeds: dict[tuple[int, str], Tensor] = {}
+        listed = [request.head for request in self.requests.each if request.every]
+        rivals = scores[listed].amax(dim=0) if listed else None
+        seeds: dict[tuple[int, str], tuple[Tensor, float]] = {}
         for request in self.requests.each:
             if request.unknown:
                 continue
-            seeds[request.head, ""] = scores[request.head]
-            if _means_one(request):
+            score = scores[request.head]
+            level = SEED_LEVEL * (request.threshold or float(score.max()))
+            if request.every and rivals is not None:
+                # Of the names of a list, each place is given to the one that fits it best.
+                seeds[request.head, "listed"] = score * (score >= rivals), level
+                continue
+            seeds[request.head, ""] = score, level
+            if not request.asked.plural:
                 # A crowd is one region of its noun; what is red in it, or moves, is one of the crowd.
                 for name in sorted(request.colors):
-                    seeds[request.head, name] = scores[request.head] * colors[name].sqrt()
-                seeds[request.head, "moving"] = scores[request.head] * motion.sqrt()
+                    seeds[request.head, name] = score * colors[name].sqrt(), level
+                seeds[request.head, "moving"] = score * motion.sqrt(), level
         return list(seeds.values())
-
-
-def _means_one(request: Request) -> bool:
-    return not request.every and not request.asked.plural

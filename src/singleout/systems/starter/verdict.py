@@ -51,8 +51,12 @@ class Verdicts:
                     self.beaten[index] = next(iter(rivals.values()))[1]
             else:
                 # What was chosen before stays, as long as it still is such a thing.
-                chosen = [number for number in self.picked[index] if number in heads]
-                chosen = chosen or choose(request.asked, heads, seen, _worn(request, seen))
+                chosen = sorted((number for number in self.picked[index] if number in heads), key=lambda n: -heads[n])
+                if request.asked.plural:
+                    fitting = choose(request.asked, heads, seen, _worn(request, seen))
+                    chosen += [number for number in fitting if number not in chosen]
+                else:
+                    chosen = chosen[:1] or choose(request.asked, heads, seen, _worn(request, seen))
             pairs += [(number, self._result(index, number, heads[number])) for number in chosen]
         return pairs
 

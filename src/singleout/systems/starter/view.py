@@ -43,7 +43,9 @@ class View:
 
     def shrink(self, frame: npt.NDArray[np.uint8]) -> Tensor:
         """frame: (height, width, 3) uint8 RGB. Returns (1, 3, work_height, work_width) uint8, channels last."""
-        picture = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None]
+        # Torch cannot promise not to write, so it is not handed an array that must not be written to.
+        own = np.ascontiguousarray(frame) if frame.flags.writeable else frame.copy()
+        picture = torch.from_numpy(own).permute(2, 0, 1)[None]
         if picture.shape[-2:] == (self.work_height, self.work_width):
             return picture.contiguous(memory_format=torch.channels_last)
         return F.interpolate(
