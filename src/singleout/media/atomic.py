@@ -44,9 +44,9 @@ def atomic_path(target: str | os.PathLike[str], suffix: str | None = None) -> It
     folder cannot be written, or the target is a folder.
     """
     path = Path(target)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: give the name of a file")
     with write_errors(path):
+        if path.is_dir():
+            raise InputError(f"{path} is a folder: give the name of a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _hidden_name(path, path.suffix if suffix is None else suffix)
         try:
@@ -67,9 +67,9 @@ def atomic_folder(target: str | os.PathLike[str], *, overwrite: bool = False) ->
     fails. Raises InputError where it is refused, the disk is full or the place cannot be written.
     """
     path = Path(target)
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file: give the name of a folder")
     with write_errors(path):
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file: give the name of a folder")
         if path.is_dir() and not overwrite and any(path.iterdir()):
             raise InputError(f"the folder {path} is not empty: give another one, or ask to overwrite it")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -118,8 +118,11 @@ def _is_cut(looks: Sequence[_Look], steps: Sequence[float], at: int) -> bool:
 
 
 def _ends_blank(looks: Sequence[_Look], at: int) -> bool:
-    """Whether a picture begins here after at least two frames of one colour."""
-    return at >= 2 and not looks[at].blank and looks[at - 1].blank and looks[at - 2].blank
+    """Whether a new picture begins here after at least two frames of one colour."""
+    if at < 2 or looks[at].blank or not (looks[at - 1].blank and looks[at - 2].blank):
+        return False
+    before = next((looks[near] for near in range(at - 3, -1, -1) if not looks[near].blank), None)
+    return before is None or _distance(before, looks[at]) >= _CUT
 
 
 def _is_fade(looks: Sequence[_Look], steps: Sequence[float], at: int) -> bool:
