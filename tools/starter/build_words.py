@@ -36,7 +36,7 @@ Array = npt.NDArray[np.float32]
 
 WEIGHTS = Path(__file__).parents[2] / "src/singleout/systems/starter/weights"
 TEMPLATES = ("{}", "a photo of a {}.", "I can see a {} in the picture.")
-NUM_COMMON, NUM_WORDS, NUM_PIECES = 27_000, 28_000, 2_000
+NUM_COMMON, NUM_PIECES = 27_000, 2_000
 ANCHOR = "person"  # Every kind of person is one thing to a camera, so this meaning pulls harder than its distance says.
 
 
@@ -57,7 +57,7 @@ def main() -> None:
     wordnet, level = WordNet(dictionaries / "wordnet"), read_levels(dictionaries / "dict/scowl")
     tokens = (encoder_folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
     common = common_words(wordnet, tokens, level, NUM_COMMON)
-    words = table_words(wordnet, common, level, NUM_WORDS)
+    words = table_words(wordnet, common)
     # The common words come first and alone decide on the space, so that the table can grow without moving them.
     every = list(dict.fromkeys(common + words))
     raw = encode_words(every, encoder_folder, options.cache)
@@ -98,10 +98,15 @@ def main() -> None:
 
 
 def write_known(path: Path) -> None:
-    """List the names that the starter is trained with, as [name, thing, source], for its honest answers."""
+    """List the names that the starter is trained with, as [name, thing, source], for its honest answers.
+
+    Names marked as ambiguous are left out: "trainers" are sneakers, but also people.
+    """
     things: dict[str, dict[str, Any]] = json.loads((NAMES / "names.json").read_text(encoding="utf-8"))
     sprites: list[dict[str, str]] = json.loads((NAMES / "sprites.json").read_text(encoding="utf-8"))
     listed = {name: (thing, "photo") for thing, entry in things.items() for name in entry["names"]}
+    for name in (name for entry in things.values() for name in entry.get("ambiguous", ())):
+        del listed[name]
     for sprite in sprites:
         thing = sprite["kind"] if sprite["kind"] in ("person", "car") else sprite["name"]
         listed.setdefault(sprite["name"], (thing, "sprite"))

@@ -22,9 +22,9 @@ def training_names() -> list[str]:
 
 
 def read_levels(scowl: Path) -> dict[str, int]:
-    """SCOWL's level of each word: 10 for the most common English, 70 for what a large dictionary has."""
+    """SCOWL's level of each word: 10 for the most common English, 60 for what a dictionary has."""
     level: dict[str, int] = {}
-    for number in (10, 20, 35, 40, 50, 55, 60, 70):
+    for number in (10, 20, 35, 40, 50, 55, 60):
         for kind in ("english", "american", "british"):
             for word in (scowl / f"{kind}-words.{number}").read_text(encoding="latin-1").split():
                 level.setdefault(word, number)
@@ -37,7 +37,6 @@ def common_words(wordnet: WordNet, tokens: list[str], level: dict[str, int], cou
     tokens: of the sentence encoder, frequent ones first. Names of people and places are left out, and plurals whose
     singular is there.
     """
-    level = {word: number for word, number in level.items() if number <= 60}
     words: dict[str, None] = dict.fromkeys(training_names())
     for word in tokens:
         is_common = word in level or _lemma_as_written(wordnet, word)
@@ -52,17 +51,15 @@ def common_words(wordnet: WordNet, tokens: list[str], level: dict[str, int], cou
     return list(words)[:count]
 
 
-def table_words(wordnet: WordNet, common: list[str], level: dict[str, int], count: int) -> list[str]:
-    """The words that the table ships: the nouns among the common ones, then rarer nouns for visible things."""
+def table_words(wordnet: WordNet, common: list[str]) -> list[str]:
+    """The words that the table ships: the nouns among the common ones, and short forms such as SUV."""
     names = set(training_names())
     words = dict.fromkeys(
         word for word in common if word in names or word in wordnet.senses or wordnet.singular(word) is not None
     )
-    rare = [word for word in wordnet.senses if PLAIN.fullmatch(word) and word not in words]
-    short = [word for word in rare if len(word) <= 4 and _is_abbreviation(wordnet, word)]
-    rare = [word for word in rare if word in level and _visible(wordnet, word)]
-    words |= dict.fromkeys(sorted(short) + sorted(rare, key=lambda word: (level[word], word)))
-    return list(words)[:count]
+    short = [word for word in wordnet.senses if len(word) <= 4 and PLAIN.fullmatch(word)]
+    words |= dict.fromkeys(sorted(word for word in short if _is_abbreviation(wordnet, word)))
+    return list(words)
 
 
 def _lemma_as_written(wordnet: WordNet, word: str) -> bool:

@@ -18,9 +18,10 @@ from singleout.systems.starter.words import WEIGHTS, Words
 Array = npt.NDArray[np.float32]
 Source = Literal["photo", "sprite"]
 
-# The thresholds and the sharpness were chosen on words that nothing was trained with; tests/starter_words holds them.
+# Chosen on words that nothing was trained with; tests/starter_words holds them to it.
 KNOWN = 0.5  #: similarity to a trained name from which a word counts as known
 SHARPNESS = 12.0  #: of the choice among trained names when a word is drawn towards them
+PHOTO_BONUS = 0.2  #: head start of names learned from photographs, which the starter sees far better than drawn ones
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class Name:
 class Lookup:
     """How well a word is known.
 
-    name: the nearest trained name; thing: its class; source: what that was learned from. similarity: cosine, -1 to 1.
-    known: whether that is near enough. nearest: names of the nearest classes with their similarity, best first.
+    name: the nearest trained name; thing: its class; source: "photo" where the class was seen in any photograph.
+    similarity: cosine, -1 to 1. known: whether that is near enough; never for a word whose meaning is only guessed from
+    its spelling. nearest: names of the nearest classes with their similarity, best first.
     """
 
     name: str
@@ -56,7 +58,10 @@ class Known:
         self.words = words
         self.threshold = threshold
         self.vectors = words.encode([name.name for name in names])
+        self._photo = np.array([name.source == "photo" for name in names])
         self._row = {name.name: row for row, name in reversed(list(enumerate(names)))}
+        for row, name in enumerate(names):
+            self._row.setdefault(parse(name.name).phrase, row)  # "boot" where "boots" was trained
 
     @classmethod
     def load(cls, words: Words, folder: Path | str | None = None) -> Known:
@@ -74,7 +79,7 @@ class Known:
         """
         asked = parse(text) if isinstance(text, str) else text
         similarity = self._similarity(asked, photos_only)
-        order = np.argsort(-similarity, kind="stable")
+        order = np.argsort(-self._preference(similarity), kind="stable")
         nearest: dict[str, tuple[str, float]] = {}
         for row in order:
             name = self.names[int(row)]
@@ -82,31 +87,45 @@ class Known:
                 break
             nearest.setdefault(name.thing, (name.name, float(similarity[row])))
         best, value = self.names[int(order[0])], float(similarity[order[0]])
-        return Lookup(best.name, best.thing, best.source, value, value >= self.threshold, tuple(nearest.values()))
+        known = value >= self.threshold and not self._guessed(asked)
+        seen = any(name.thing == best.thing and name.source == "photo" for name in self.names)
+        source: Source = "photo" if seen else "sprite"
+        return Lookup(best.name, best.thing, source, value, known, tuple(nearest.values()))
 
     def vector(self, text: str | Asked) -> Array:
         """(dim,) unit vector to score pixels with.
 
         Pixels were trained towards trained names, so a known word is drawn to the names of its nearest class, each by
-        its similarity; a trained name keeps its own vector, and a word that is not known the one of its text.
+        its similarity: a "nurse", who was only drawn, is looked for as the people of photographs. A name learned from
+        photographs, or of a class without any, keeps its own vector; a word that is not known has that of its text.
         """
         asked = parse(text) if isinstance(text, str) else text
         similarity = self._similarity(asked, photos_only=False)
-        best = int(similarity.argmax())
-        if asked.phrase in self._row:
-            return np.asarray(self.vectors[self._row[asked.phrase]])
-        if similarity[best] < self.threshold:
+        best = int(self._preference(similarity).argmax())
+        if not similarity[best] >= self.threshold or self._guessed(asked):
             return self.words.noun(asked.phrase)
         same = np.array([name.thing == self.names[best].thing for name in self.names])
-        weights = np.where(same, np.exp(SHARPNESS * (similarity - similarity[best])), 0.0)
+        if (same & self._photo).any():
+            same &= self._photo
+        if same[best] and similarity[best] == 1.0:
+            return np.asarray(self.vectors[best])
+        weights = np.where(same, np.exp(SHARPNESS * (similarity - similarity[same].max())), 0.0)
         drawn = weights @ self.vectors
         return np.asarray(drawn / np.linalg.norm(drawn), np.float32)
 
+    def _preference(self, similarity: Array) -> Array:
+        """Similarity as it decides which name is nearest: an exact name wins, then photographs have a head start."""
+        close = self._photo & (similarity >= self.threshold) & (similarity < 1.0)
+        exact = similarity >= 1.0
+        return np.asarray(np.where(exact, 2.0, similarity + PHOTO_BONUS * close), np.float32)
+
+    def _guessed(self, asked: Asked) -> bool:
+        return asked.phrase not in self.words and self.words.spelled_out(asked.head)
+
     def _similarity(self, asked: Asked, photos_only: bool) -> Array:
-        similarity = self.vectors @ self.words.noun(asked.phrase)
+        similarity = np.minimum(self.vectors @ self.words.noun(asked.phrase), 0.9999)
         if asked.phrase in self._row:
             similarity[self._row[asked.phrase]] = 1.0
         if photos_only:
-            drawn = np.array([name.source == "sprite" for name in self.names])
-            similarity = np.where(drawn, -np.inf, similarity)
+            similarity = np.where(self._photo, similarity, -np.inf)
         return np.asarray(similarity, np.float32)
