@@ -118,6 +118,12 @@ def test_panoptic_lists_what_its_pictures_show(scene: Tracks, export: Export) ->
     assert {entry["name"]: entry["isthing"] for entry in content["categories"]} == {"object": 1, "car": 1, "road": 0}
 
 
+def test_panoptic_lists_may_name_the_video_frames(scene: Tracks, export: Export) -> None:
+    path = export(scene, "panoptic") / "pred.json"
+    path.write_text(path.read_text().replace(".png", ".jpg"))
+    assert np.array_equal(FORMATS["panoptic"].read(path)[7].masks(), scene[7].masks())
+
+
 def test_semantic_pictures_hold_class_numbers_and_255(scene: Tracks, export: Export) -> None:
     folder = export(scene, "semantic", categories={"road": 0, "car": 7, "object": 254})
     with Image.open(folder / "clip" / "00000.png") as picture:

@@ -106,7 +106,7 @@ def test_label_studios_sdk_accepts_the_tasks_and_decodes_the_masks(scene: Tracks
                 read = brush.decode_rle(rle).reshape(scene.height, scene.width, 4)[..., 3]
                 expected = scene[int(region["meta"]["text"][0].split()[1])].mask(frame)
                 assert np.array_equal(read, expected * 255)
-                # The SDK's own encoder adds up to 7 needless bits.
+                # The SDK's own encoder adds a byte where the bits fill the last one.
                 assert brush.encode_rle(np.repeat(expected.ravel() * np.uint8(255), 4))[: len(rle)] == rle
 
 

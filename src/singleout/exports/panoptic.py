@@ -166,7 +166,8 @@ def _picture(file: Path, folder: Path, frame: Mapping[str, Any]) -> Path:
     if not isinstance(name, str):
         raise InputError(f'{file}: a frame has no "file_name"')
     check_name(name, "file name")
-    path = folder / name
+    # VIPSeg's lists name the video frame, a JPEG; its mask has the same stem.
+    path = folder / f"{Path(name).stem}.png"
     if not path.is_file():
         raise InputError(f"{path} is missing")
     return path
