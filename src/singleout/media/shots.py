@@ -37,17 +37,26 @@ _BLANK = 5.0
 _FADES = (2, 4, 8, 12)
 _FADE_ENDS = 0.30
 _FADE_REST = 0.75
+_FADE_CONTRAST = 0.5
 _REACH = 12
 
 
 @dataclass(frozen=True)
 class _Look:
-    """What is compared of a frame: pixels (height, width, 3), histogram (512,), brightness with mean 0 and norm 1."""
+    """What is compared of a frame.
+
+    pixels: (height, width, 3). histogram: (512,) shares. brightness: (height, width) with mean 0 and norm 1.
+    contrast: its standard deviation, of 255.
+    """
 
     pixels: npt.NDArray[np.float32]
     histogram: npt.NDArray[np.float32]
     brightness: npt.NDArray[np.float32]
-    blank: bool
+    contrast: float
+
+    @property
+    def blank(self) -> bool:
+        return self.contrast < _BLANK
 
 
 def detect_shots(video: Video) -> list[tuple[int, int]]:
@@ -95,7 +104,7 @@ def _look(thumbnail: npt.NDArray[np.uint8]) -> _Look:
     brightness = pixels.mean(axis=2)
     centred = brightness - brightness.mean()
     norm = float(np.linalg.norm(centred))
-    return _Look(pixels, histogram, centred / max(norm, 1e-6), norm < _BLANK * np.sqrt(centred.size))
+    return _Look(pixels, histogram, centred / max(norm, 1e-6), norm / float(np.sqrt(centred.size)))
 
 
 def _distance(first: _Look, second: _Look) -> float:
@@ -131,7 +140,10 @@ def _is_fade(looks: Sequence[_Look], steps: Sequence[float], at: int) -> bool:
         if at < half or at + half >= len(looks):
             return False
         first, last = looks[at - half], looks[at + half]
-        if first.blank or last.blank or _distance(first, last) < _FADE_ENDS:
+        if min(first.contrast, last.contrast) < _FADE_CONTRAST * max(first.contrast, last.contrast):
+            # A fade to or from one colour; it is found at the end of that colour.
+            continue
+        if first.blank or _distance(first, last) < _FADE_ENDS:
             continue
         if max(steps[near] for near in range(at - half + 1, at + half + 1)) >= _CUT:
             return False
