@@ -101,8 +101,7 @@ def test_the_table_is_small_and_is_the_one_on_record() -> None:
 
 def test_it_loads_without_torch_or_transformers() -> None:
     code = (
-        "import sys; from singleout.systems.starter.phrases import parse
-from singleout.systems.starter.words import Words;"
+        "import sys; from singleout.systems.starter.words import Words;"
         "from singleout.systems.starter.known import Known;"
         "Known.load(Words.load()).vector('the taxi');"
         "print([name for name in ('torch', 'transformers', 'tokenizers') if name in sys.modules])"

@@ -131,7 +131,8 @@ def encode_words(words: list[str], encoder_folder: Path, cache: Path | None) -> 
     missing = [word for word in words if word not in known]
     if missing:
         encoder = SentenceEncoder(encoder_folder)
-        new = unit(sum(encoder.encode([template.format(word) for word in missing]) for template in TEMPLATES))
+        answers = [encoder.encode([template.format(word) for word in missing]) for template in TEMPLATES]
+        new = unit(np.mean(answers, axis=0))
         known.update(zip(missing, new, strict=True))
     if cache is not None:
         np.savez(cache, words=np.array(list(known)), vectors=np.stack(list(known.values())))
