@@ -183,6 +183,16 @@ def save(network: nn.Module, folder: Path) -> None:
     save_file({k: v.detach().half().contiguous().cpu() for k, v in state.items()}, folder / "starter.safetensors")
 
 
+def grown(stored: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Stored weights for a network that has since been given more inputs: the new ones begin without influence."""
+    present = network.state_dict()
+    fitted = {}
+    for name, value in stored.items():
+        missing = present[name].shape[1] - value.shape[1] if value.ndim == 4 else 0
+        fitted[name] = F.pad(value.float(), (0, 0, 0, 0, 0, missing)) if missing else value.float()
+    return fitted
+
+
 def frozen_lower(backbone: EfficientNetLite0) -> EfficientNetLite0:
     """Freeze the layers up to stride 8 in place, and return a copy with folded norms that computes them faster."""
     for layer in (backbone.stem, *backbone.stages[:LOWER_STAGES]):
@@ -229,7 +239,7 @@ def train(rank: int, options: argparse.Namespace, atlas: Atlas) -> None:
     if options.start:
         from safetensors.torch import load_file
 
-        network.load_state_dict({k: v.float() for k, v in load_file(options.start).items()}, strict=False)
+        network.load_state_dict(grown(load_file(options.start), network), strict=False)
     else:
         published = torch.load(options.backbone, map_location="cpu", weights_only=True)
         network.backbone.load_state_dict({k: v.float() for k, v in from_published(published).items()})
@@ -245,7 +255,7 @@ def train(rank: int, options: argparse.Namespace, atlas: Atlas) -> None:
         [{"params": slow, "peak": options.rate / 5}, {"params": fast, "peak": options.rate}], weight_decay=0.02
     )
     curve: list[dict[str, float]] = []
-    next_save = 300.0
+    next_save, none = 300.0, torch.zeros((), device=device)
     start, step, limit = time.monotonic(), 0, options.minutes * 60
     while (elapsed := seconds_since(start, options.processes)) < limit and step < options.max_steps:
         progress = max(elapsed / limit, step / options.max_steps)
@@ -261,7 +271,8 @@ def train(rank: int, options: argparse.Namespace, atlas: Atlas) -> None:
                 pyramid = lower.lower(images * 2 - 1)
             features = network.encode_pyramid(network.backbone.upper(pyramid))
             words_term, probability = word_loss(network, features, clips, vocabulary)
-            carry_term, carry_iou = carry_loss(network, features, masks)
+            # Propagation starts from features that match already, so it needs fewer steps than the words.
+            carry_term, carry_iou = carry_loss(network, features, masks) if step % 2 == 0 else (none, none)
             maps = vocabulary.thing_scores(clips, masks, probability)
             select_term = select_loss(network, features, masks, maps, scenes)
         loss = words_term + carry_term + 0.7 * select_term
@@ -284,7 +295,7 @@ def train(rank: int, options: argparse.Namespace, atlas: Atlas) -> None:
                 "words": round(words_term.item(), 4),
                 "carry": round(carry_term.item(), 4),
                 "select": round(select_term.item(), 4),
-                "carry_iou": round(float(carry_iou), 4),
+                "carry_iou": round(carry_iou.item(), 4),
             }
             curve.append(point)
             print(json.dumps(point), flush=True)

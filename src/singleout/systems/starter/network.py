@@ -200,7 +200,10 @@ class StarterNetwork(nn.Module):
         bumps at positive clicks, at negative clicks, inside of a box, word scores; a hint that is not given is zero.
         Returns logits, (num_objects, height/4, width/4).
         """
-        logits: Tensor = self.choose(features, guidance, F.max_pool2d(guidance, 2), F.max_pool2d(guidance, 4))
+        fine = F.max_pool2d(guidance, 2)
+        alike = torch.cat([_likeness(features.local_key, fine[:, :1]), _likeness(features.local_key, fine[:, 1:2])], 1)
+        evidence8 = torch.cat([fine, alike.to(fine.dtype)], dim=1)
+        logits: Tensor = self.choose(features, guidance, evidence8, F.max_pool2d(guidance, 4))
         return logits
 
     # Propagation
@@ -226,8 +229,9 @@ class StarterNetwork(nn.Module):
     ) -> Tensor:
         """Logits of each object in frames whose past is given.
 
-        features: of `batch` frames. keys, values: as `remember` gives, joined over the remembered frames. local_key:
-        (batch, local_channels, height/8, width/8) and last: (batch, num_objects, height/4, width/4) of the frame before.
+        features: of `batch` frames. keys, values: as `remember` gives, joined over the remembered frames. Of the
+        frame before: local_key, (batch, local_channels, height/8, width/8), and last, (batch, num_objects, height/4,
+        width/4).
         Returns (batch, num_objects, height/4, width/4).
         """
         batch, count = last.shape[:2]
@@ -242,7 +246,8 @@ class StarterNetwork(nn.Module):
         evidence4 = upsample_like(local, features.x4)
         # The decoder corrects what plain label propagation says.
         matched = upsample_like(read[:, -1:], features.x4)
-        plain = (self.trust[:, None, None] * torch.cat([evidence4, matched], dim=1).clamp(0.01, 0.99).logit()).sum(dim=1)
+        both = torch.cat([evidence4, matched], dim=1).clamp(0.01, 0.99).logit()
+        plain = (self.trust[:, None, None] * both).sum(dim=1)
         logits = plain + self.carry(features.repeat(count), evidence4, evidence8, read)
         return logits.unflatten(0, (batch, count))
 
@@ -267,3 +272,13 @@ class StarterNetwork(nn.Module):
         keys, values = torch.cat(memory.keys, dim=1), torch.cat(memory.values, dim=2)
         logits = self.read(features, keys[None], values[None], memory.local_key[None], memory.last[None])
         return aggregate(logits[0])
+
+
+def _likeness(keys: Tensor, weights: Tensor) -> Tensor:
+    """How much each cell looks like those that are weighted. keys: (batch, channels, h, w); weights: (batch, 1, h, w).
+
+    Returns cosines, (batch, 1, h, w); 0 where nothing is weighted.
+    """
+    keys = F.normalize(keys.float(), dim=1)
+    mean = (keys * weights).sum(dim=(2, 3), keepdim=True)
+    return (keys * F.normalize(mean, dim=1)).sum(dim=1, keepdim=True)
