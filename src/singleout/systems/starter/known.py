@@ -120,7 +120,8 @@ class Known:
         return np.asarray(np.where(exact, 2.0, similarity + PHOTO_BONUS * close), np.float32)
 
     def _guessed(self, asked: Asked) -> bool:
-        return asked.phrase not in self.words and self.words.spelled_out(asked.head)
+        own = asked.phrase in self._row or asked.phrase in self.words
+        return not own and self.words.spelled_out(asked.head)
 
     def _similarity(self, asked: Asked, photos_only: bool) -> Array:
         similarity = np.minimum(self.vectors @ self.words.noun(asked.phrase), 0.9999)
