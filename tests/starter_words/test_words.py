@@ -161,7 +161,7 @@ def test_unrelated_words_are_far_from_all_photographs(known: Known) -> None:
 
 
 def test_words_it_cannot_see_are_not_known(known: Known) -> None:
-    for word in ("democracy", "happiness", "blorptang", "xqzw", "the idea", "frobnicator"):
+    for word in ("democracy", "happiness", "blorptang", "xqzw", "the idea", "frobnicator", "the largest one"):
         found = known.lookup(word)
         assert not found.known, (word, found)
         assert len(found.nearest) == 3

@@ -132,7 +132,7 @@ def encode_words(words: list[str], encoder_folder: Path, cache: Path | None) -> 
     if missing:
         encoder = SentenceEncoder(encoder_folder)
         answers = [encoder.encode([template.format(word) for word in missing]) for template in TEMPLATES]
-        new = unit(np.mean(answers, axis=0))
+        new = unit(np.stack(answers).mean(axis=0))
         known.update(zip(missing, new, strict=True))
     if cache is not None:
         np.savez(cache, words=np.array(list(known)), vectors=np.stack(list(known.values())))

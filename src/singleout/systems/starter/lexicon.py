@@ -57,7 +57,8 @@ COLORS = {
     **dict.fromkeys(_set("whitish ivory"), "white"),
     **dict.fromkeys(_set("pinkish"), "pink"),
 }
-COLORS_THAT_ARE_THINGS = frozenset({"orange"})
+# Where no noun follows, these are the thing itself: "an orange".
+COLORS_THAT_ARE_THINGS = _set("orange chestnut olive lime lavender violet lilac cream ruby gold silver ash ivory")
 ADJECTIVE_ENDINGS = ("-haired", "-colored", "-coloured", "-eyed", "-legged", "-sleeved", "feathered", "haired", "-like")
 EMPTY = _set("colored coloured color colour main whole entire very really")
 NO_NOUNS = EMPTY | _set(

@@ -138,8 +138,9 @@ class _Reader:
                 nouns.append(word)
                 # An adjective behind a noun is a noun itself: "traffic light".
                 has_noun = has_noun or not (word in lexicon.NO_NOUNS or word.endswith(lexicon.ADJECTIVE_ENDINGS))
-        if not nouns and colors and lexicon.COLORS_THAT_ARE_THINGS & set(colors):
-            nouns = [colors.pop()]
+        if not nouns and colors and self.words[self.at - 1] in lexicon.COLORS_THAT_ARE_THINGS:
+            colors.pop()
+            nouns = [self.words[self.at - 1]]
         return nouns, colors
 
     def _ends_here(self) -> bool:
