@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import av
 
 # Decoded frames kept for random access: a run backwards decodes each group of pictures once per so many bytes.
-_CACHE_BYTES = 96 * 2**20
+_CACHE_BYTES = 64 * 2**20
 _EDGE_BYTES = 1 << 16
 
 
