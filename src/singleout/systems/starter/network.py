@@ -45,9 +45,7 @@ class Features:
         """Each frame `count` times in a row, for decoders that take one frame per object."""
         if count == 1:
             return self
-        return Features(
-            *(getattr(self, name).repeat_interleave(count, dim=0) for name in self.__dataclass_fields__)
-        )
+        return Features(*(getattr(self, name).repeat_interleave(count, dim=0) for name in self.__dataclass_fields__))
 
 
 class Neck(nn.Module):
@@ -89,9 +87,7 @@ class Neck(nn.Module):
 class MaskDecoder(nn.Module):
     """From coarse evidence per object to a mask at stride 4, with the picture's own features at each step."""
 
-    def __init__(
-        self, widths: tuple[int, int, int, int], evidence: tuple[int, int, int], *, wide: bool
-    ) -> None:
+    def __init__(self, widths: tuple[int, int, int, int], evidence: tuple[int, int, int], *, wide: bool) -> None:
         super().__init__()
         w4, w8, w16, w32 = widths
         e4, e8, e16 = evidence
@@ -140,14 +136,10 @@ class StarterNetwork(nn.Module):
         self.value = nn.Sequential(ConvNorm(w16 + 32, 96), Separable(96, 96), nn.Conv2d(96, c.value_width, 1))
         self.carry = MaskDecoder(widths, (1, 2, c.value_width + 1), wide=False)
         self.trust = nn.Parameter(torch.tensor([0.6, 0.4]))
-        nn.init.zeros_(self.carry.out.weight)
-        nn.init.zeros_(self.carry.out.bias)
-        self.choose = MaskDecoder(
-            widths, (GUIDANCE_CHANNELS, GUIDANCE_CHANNELS, GUIDANCE_CHANNELS), wide=True
-        )
-        self.pixel = nn.Sequential(
-            Separable(w8, 128, 5), Separable(128, 128), nn.Conv2d(128, c.text_width, 1)
-        )
+        for parameter in self.carry.out.parameters():
+            nn.init.zeros_(parameter)
+        self.choose = MaskDecoder(widths, (GUIDANCE_CHANNELS, GUIDANCE_CHANNELS + 2, GUIDANCE_CHANNELS), wide=True)
+        self.pixel = nn.Sequential(Separable(w8, 128, 5), Separable(128, 128), nn.Conv2d(128, c.text_width, 1))
         self.text = nn.Linear(c.text_width, c.text_width)
         self.text_bias = nn.Linear(c.text_width, 1)
         nn.init.eye_(self.text.weight)
@@ -185,7 +177,8 @@ class StarterNetwork(nn.Module):
         """
         vectors = self.text(text)
         bias = self.text_bias(text)[:, 0]
-        return torch.einsum("bchw,kc->bkhw", pixels, vectors) + bias[None, :, None, None]
+        logits: Tensor = torch.einsum("bchw,kc->bkhw", pixels, vectors) + bias[None, :, None, None]
+        return logits
 
     def word_scores(self, pixels: Tensor, text: Tensor) -> Tensor:
         """`word_logits` as probabilities, (batch, num_texts, h, w)."""
@@ -217,16 +210,12 @@ class StarterNetwork(nn.Module):
         probabilities = probabilities.to(features.x16.dtype)
         others = (probabilities.sum(dim=1, keepdim=True) - probabilities).clamp(0, 1)
         single = probabilities.flatten(0, 1)[:, None]
-        fine = torch.cat(
-            [F.pixel_unshuffle(single, 4), F.pixel_unshuffle(others.flatten(0, 1)[:, None], 4)], dim=1
-        )
+        fine = torch.cat([F.pixel_unshuffle(single, 4), F.pixel_unshuffle(others.flatten(0, 1)[:, None], 4)], dim=1)
         value = self.value(torch.cat([features.x16.repeat_interleave(count, dim=0), fine], dim=1))
         value = torch.cat([value, F.avg_pool2d(single, 4)], dim=1)
         return features.key.flatten(2), value.flatten(2).unflatten(0, (batch, count))
 
-    def read(
-        self, features: Features, keys: Tensor, values: Tensor, local_key: Tensor, last: Tensor
-    ) -> Tensor:
+    def read(self, features: Features, keys: Tensor, values: Tensor, local_key: Tensor, last: Tensor) -> Tensor:
         """Logits of each object in frames whose past is given.
 
         features: of `batch` frames. keys, values: as `remember` gives, joined over the remembered frames. Of the
@@ -239,21 +228,17 @@ class StarterNetwork(nn.Module):
         read = read_global(features.key.flatten(2), keys, values, top_k)
         read = read.flatten(0, 1).unflatten(2, features.x16.shape[-2:])
         last8 = F.avg_pool2d(last.to(features.x8.dtype), 2)
-        local = read_local(features.local_key, local_key, last8, self.config.local_radius).flatten(0, 1)[
-            :, None
-        ]
+        local = read_local(features.local_key, local_key, last8, self.config.local_radius).flatten(0, 1)[:, None]
         evidence8 = torch.cat([local, last8.flatten(0, 1)[:, None]], dim=1)
         evidence4 = upsample_like(local, features.x4)
         # The decoder corrects what plain label propagation says.
         matched = upsample_like(read[:, -1:], features.x4)
         both = torch.cat([evidence4, matched], dim=1).clamp(0.01, 0.99).logit()
         plain = (self.trust[:, None, None] * both).sum(dim=1)
-        logits = plain + self.carry(features.repeat(count), evidence4, evidence8, read)
+        logits: Tensor = plain + self.carry(features.repeat(count), evidence4, evidence8, read)
         return logits.unflatten(0, (batch, count))
 
-    def write(
-        self, memory: Memory, features: Features, probabilities: Tensor, *, pinned: bool = False
-    ) -> None:
+    def write(self, memory: Memory, features: Features, probabilities: Tensor, *, pinned: bool = False) -> None:
         """Make a frame the last one of `memory`, and remember it if it is pinned or its turn has come.
 
         features: of one frame. probabilities: (num_objects, height/4, width/4); the number of objects must not change
