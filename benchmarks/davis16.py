@@ -87,9 +87,10 @@ def given_masks(segmenter: Segmenter, chosen: list[Sequence], options: dict[str,
 def _binary(
     segmenter: Segmenter, video: Video, prompt: Any, options: dict[str, Any]
 ) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
+    nothing = np.zeros((1, video.height, video.width), dtype=bool)
     for found in segmenter.stream(video, prompt, **options):
         masks = found.binary()
-        yield found.frame, masks.any(axis=0) if len(masks) else np.zeros((video.height, video.width), dtype=bool)
+        yield found.frame, np.logical_or.reduce(masks if len(masks) else nothing, axis=0)
 
 
 def long_run(segmenter: Segmenter, sequence: Sequence, num_frames: int, options: dict[str, Any]) -> dict[str, Any]:

@@ -112,12 +112,12 @@ def pack(train_data: Path, debs: Path, out: Path) -> dict[str, int]:
                     encoded(cover(photo.convert("RGB")), "JPEG", quality=85),
                 )
             counts["photos"] = counts.get("photos", 0) + 1
-        kept = []
+        kept: list[dict[str, str]] = []
         for entry in json.loads((NAMES / "sprites.json").read_text()):
-            image = sprite(entry, debs, font)
-            if image is None:
+            drawn = sprite(entry, debs, font)
+            if drawn is None:
                 continue
-            archive.writestr(f"sprites/{len(kept):04d}.webp", encoded(image, "WEBP", quality=80))
+            archive.writestr(f"sprites/{len(kept):04d}.webp", encoded(drawn, "WEBP", quality=80))
             kept.append({key: entry[key] for key in ("name", "kind")})
         archive.writestr("sprites.json", json.dumps(kept))
         counts["sprites"] = len(kept)

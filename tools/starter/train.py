@@ -17,7 +17,8 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, distributed, multiprocessing, nn
+from torch import Tensor, distributed, nn
+from torch.multiprocessing.spawn import start_processes
 from torch.nn import functional as F
 
 from singleout.nn.backbones.efficientnet_lite import LOWER_STAGES, EfficientNetLite0, from_published
@@ -60,7 +61,8 @@ def choose_objects(clips: Clips, scenes: SceneMaker) -> Tensor:
     order = (scenes.rand(*seen.shape) + seen.float()).argsort(dim=1, descending=True)[:, :NUM_OBJECTS]
     index = order[:, None, :, None, None].expand(-1, masks.shape[1], -1, *masks.shape[3:])
     kept = seen.gather(1, order)[:, None, :, None, None]
-    return masks.gather(2, index) * kept
+    chosen: Tensor = masks.gather(2, index) * kept
+    return chosen
 
 
 def carry_loss(network: StarterNetwork, features: Features, masks: Tensor) -> tuple[Tensor, Tensor]:
@@ -243,7 +245,8 @@ def train(rank: int, options: argparse.Namespace, atlas: Atlas) -> None:
     else:
         published = torch.load(options.backbone, map_location="cpu", weights_only=True)
         network.backbone.load_state_dict({k: v.float() for k, v in from_published(published).items()})
-    network = network.to(memory_format=torch.channels_last).train()
+    # The stubs of torch do not know this keyword.
+    network = network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     lower = frozen_lower(network.backbone)
     average = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.996), use_buffers=True
@@ -302,6 +305,7 @@ def train(rank: int, options: argparse.Namespace, atlas: Atlas) -> None:
     if rank > 0:
         return
     trained = average.module
+    assert isinstance(trained, StarterNetwork)
     scores = street_scores(trained, atlas, words)
     print(scores, flush=True)
     save(trained, options.out)
@@ -363,7 +367,7 @@ def main() -> None:
     if options.processes == 1:
         train(0, options, atlas)
     else:
-        multiprocessing.start_processes(train, (options, atlas), options.processes, start_method="fork")
+        start_processes(train, (options, atlas), options.processes, start_method="fork")
 
 
 if __name__ == "__main__":

@@ -66,6 +66,8 @@ def fold_batch_norms(module: nn.Module) -> nn.Module:
     """Fold every `ConvNorm`'s batch norm into its convolution, in place, for inference; returns the module."""
     for child in module.modules():
         if isinstance(child, ConvNorm) and isinstance(child[1], nn.BatchNorm2d):
-            child[0] = torch.nn.utils.fusion.fuse_conv_bn_eval(child[0].eval(), child[1].eval())
+            conv = child[0]
+            assert isinstance(conv, nn.Conv2d)
+            child[0] = torch.nn.utils.fusion.fuse_conv_bn_eval(conv.eval(), child[1].eval())
             child[1] = nn.Identity()
     return module

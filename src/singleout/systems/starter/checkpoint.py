@@ -36,4 +36,6 @@ def load_network(path: Path | None = None, device: torch.device | str = "cpu") -
     network.load_state_dict({name: value.float() for name, value in stored.items()}, strict=False)
     network.eval().requires_grad_(False)
     fold_batch_norms(network)
-    return network.to(device=device, memory_format=torch.channels_last)
+    # The stubs of torch do not know this keyword.
+    placed: StarterNetwork = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return placed

@@ -236,7 +236,8 @@ class StarterNetwork(nn.Module):
         both = torch.cat([evidence4, matched], dim=1).clamp(0.01, 0.99).logit()
         plain = (self.trust[:, None, None] * both).sum(dim=1)
         logits: Tensor = plain + self.carry(features.repeat(count), evidence4, evidence8, read)
-        return logits.unflatten(0, (batch, count))
+        per_frame: Tensor = logits.unflatten(0, (batch, count))
+        return per_frame
 
     def write(self, memory: Memory, features: Features, probabilities: Tensor, *, pinned: bool = False) -> None:
         """Make a frame the last one of `memory`, and remember it if it is pinned or its turn has come.
