@@ -4,6 +4,7 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from numbered import encode, number_of, numbered
@@ -174,3 +175,24 @@ def test_the_fingerprint_tells_content_and_options_apart(tmp_path: Path) -> None
     prints = [Video(first), Video(second), Video(first, every=2), Video(first, resize=32)]
     assert len({video.fingerprint() for video in prints}) == 4
     assert Video(same).fingerprint() == Video(first).fingerprint()
+
+
+@pytest.mark.parametrize("name", ["cut.mp4", "cut.mkv", "cut.mov"])
+def test_a_piece_copied_out_of_a_longer_file(tmp_path: Path, name: str) -> None:
+    """Pieces begin before their first shown frame (an edit list in mp4) or late on the clock."""
+    whole = encode(tmp_path / "whole.mp4", map(numbered, range(60)), options={"x264-params": "keyint=12:bframes=3"})
+    path = tmp_path / name
+    with av.open(str(whole)) as old, av.open(str(path), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        later = 30 if name.endswith("mkv") else -17
+        for packet in old.demux(video=0):
+            if packet.size and packet.pts is not None and packet.dts is not None:
+                packet.pts, packet.dts, packet.stream = packet.pts + later * 512, packet.dts + later * 512, stream
+                new.mux(packet)
+    video = Video(path)
+    first = 0 if name.endswith("mkv") else 17
+    in_order = [number_of(frame) for frame in video.frames()]
+    assert in_order == list(range(first, 60)) and video.num_frames == len(in_order)
+    assert [number_of(video[index]) for index in reversed(range(len(video)))] == in_order[::-1]
+    assert video.times[0] == 0
+    assert video.clock_start == pytest.approx(1.2 if first == 0 else 0, abs=2e-3)

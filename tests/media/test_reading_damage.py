@@ -68,6 +68,7 @@ def test_frames_before_wrong_bytes_only_if_asked_for(
     ("name", "codec", "pixels", "options"),
     [
         ("start.mp4", "libx264", "yuv420p", {"x264-params": "keyint=10"}),
+        ("fragments.mp4", "libx264", "yuv420p", {"x264-params": "keyint=10"}),
         ("a.mkv", "libx264", "yuv420p", KEYS),
         ("a.webm", "libvpx-vp9", "yuv420p", {"deadline": "realtime", "cpu-used": "8"}),
         ("a.avi", "mpeg4", "yuv420p", {"bf": "0"}),
@@ -78,17 +79,20 @@ def test_a_file_that_is_cut_off(
     tmp_path: Path, noisy: list[np.ndarray], name: str, codec: str, pixels: str, options: dict[str, str]
 ) -> None:
     path = encode(tmp_path / name, noisy, codec, pixels, options=options)
-    if name == "start.mp4":
-        path = index_first(path)
+    if name in MOVED:
+        path = move_index(path, MOVED[name])
     assert Video(path).num_frames == 40
     assert 5 <= check_damage(cut(path, 0.6)) <= 30
     with pytest.raises(InputError, match="cut off"):
         Video(path)
 
 
-def index_first(path: Path) -> Path:
+MOVED = {"start.mp4": "faststart", "fragments.mp4": "frag_keyframe+empty_moov"}
+
+
+def move_index(path: Path, flags: str) -> Path:
     moved = path.with_name("moved.mp4")
-    with av.open(str(path)) as old, av.open(str(moved), "w", options={"movflags": "faststart"}) as new:
+    with av.open(str(path)) as old, av.open(str(moved), "w", options={"movflags": flags}) as new:
         stream = new.add_stream_from_template(old.streams.video[0])
         for packet in old.demux(video=0):
             if packet.size:

@@ -9,6 +9,8 @@ from singleout.media.matroska import matroska_damage
 
 # Some programs leave a few bytes after the end mark; more of them means that the blocks before it are damaged.
 _GIF_TRAIL = 1024
+# Boxes of mp4 that may be cut off without a loss.
+_NO_PICTURES = {b"free", b"skip", b"wide", b"udta", b"uuid", b"mfra"}
 
 
 def cut_off(path: Path) -> str | None:
@@ -46,7 +48,7 @@ def _boxes_end(file: BinaryIO, actual: int) -> int:
             size = int.from_bytes(header[8:16], "big")
         elif size == 0:
             return actual
-        if size < 8:
+        if size < 8 or (position + size > actual and header[4:8] in _NO_PICTURES):
             return actual
         position += size
     return position

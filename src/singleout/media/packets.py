@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from singleout.media.cutoff import cut_off
 from singleout.media.matroska import matroska_damage
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _read_packets(container: InputContainer, stream: VideoStream) -> _Packets:
     keys: list[bool] = []
     sizes: list[int] = []
     damaged, total, last = False, 0, 0.0
-    damage = matroska_damage(Path(container.name.removeprefix("file:"))) if _is_matroska(container) else None
+    damage = matroska_damage(_path(container)) if _is_matroska(container) else None
     for packet in _demux(container, stream):
         if packet.pts is not None and packet.time_base:
             last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
@@ -168,11 +169,16 @@ def _misses_some(container: InputContainer, stream: VideoStream, packets: _Packe
     """Whether the container promises more than its packets hold."""
     name = container.format.name
     if "mov" in name or "avi" in name:
-        return packets.total < sum(entry.size > 0 for entry in stream.index_entries)
+        listed = sum(entry.size > 0 for entry in stream.index_entries)
+        # A mp4 in fragments lists only those that are there.
+        return packets.total < listed or ("mov" in name and cut_off(_path(container)) is not None)
     if _is_matroska(container) and container.duration:
-        start = (container.start_time or 0) / 1e6
-        return packets.last_second - start < container.duration / 1e6 - 0.5
+        return packets.last_second < container.duration / 1e6 - 0.5
     return False
+
+
+def _path(container: InputContainer) -> Path:
+    return Path(container.name.removeprefix("file:"))
 
 
 def _is_matroska(container: InputContainer) -> bool:
