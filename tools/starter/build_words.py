@@ -52,6 +52,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="npz file that keeps the encoder's output between trials")
     options = parser.parse_args()
     started = time.time()
+    cached = options.cache is not None and options.cache.is_file()
     encoder_folder = options.encoder or installed_encoder()
     dictionaries = options.inputs / "usr/share"
     wordnet, level = WordNet(dictionaries / "wordnet"), read_levels(dictionaries / "dict/scowl")
@@ -81,6 +82,7 @@ def main() -> None:
         "made_by": "tools/starter/build_words.py",
         "seed": "none: nothing is drawn at random",
         "seconds": round(time.time() - started),
+        "sentences_encoded": "before, kept in --cache" if cached else "in this run",
         "settings": {"dim": options.dim, "pull": options.pull, "decay": options.decay, "templates": TEMPLATES},
         "words": len(words),
         "pieces": len(pieces),
