@@ -35,8 +35,10 @@ class StridedConvNorm(ConvNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """input: (batch, channels, height, width), even sizes; halves both."""
-        out: Tensor = nn.Sequential.forward(self, F.pad(input, self.pad))
-        return out
+        x = F.pad(input, self.pad)
+        for layer in self:
+            x = layer(x)
+        return x
 
 
 class Block(nn.Module):
