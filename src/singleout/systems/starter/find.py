@@ -13,7 +13,7 @@ from torch import Tensor
 from singleout.systems.starter.clicks import bumps
 from singleout.systems.starter.network import GUIDANCE_CHANNELS, Features, StarterNetwork
 
-SMALLEST = 0.0008  # share of the picture below which a region is noise
+SMALLEST = 0.003  # share of the picture below which a region is noise
 MOST_SEEDS = 12  # regions per frame that are looked at closely
 AGREED = 0.4  # overlap of a mask with its seed below which the seed itself is the better mask
 SAME = 0.6  # overlap above which two masks are one object

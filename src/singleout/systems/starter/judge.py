@@ -14,7 +14,7 @@ from singleout.systems.starter.phrases import Asked
 
 # Exponents of the evidence. Told by what the sentences of people are like: a noun and a colour are said of the thing,
 # while size, place and motion only make it likely to be talked about.
-COLOR, WORN, SIZE, CENTRAL, MOTION, PLACE = 0.7, 0.7, 0.35, 0.5, 0.6, 1.5
+COLOR, WORN, SIZE, CENTRAL, MOTION, PLACE = 0.7, 0.7, 0.1, 0.5, 1.0, 1.5
 ENOUGH = 0.15  # share of an object that has to have a garment's colour to be said to wear it
 
 

@@ -18,7 +18,7 @@ from singleout.systems.starter.network import Features
 from singleout.systems.starter.requests import Requests
 from singleout.systems.starter.view import View
 
-SEED_LEVEL = 0.6  # share of the threshold from which on a region is looked at closely
+SEED_LEVEL = 0.9  # share of the threshold from which on a region is looked at closely
 
 
 @dataclass(frozen=True)
