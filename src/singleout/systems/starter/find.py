@@ -13,10 +13,23 @@ from torch import Tensor
 from singleout.systems.starter.clicks import bumps
 from singleout.systems.starter.network import GUIDANCE_CHANNELS, Features, StarterNetwork
 
-SMALLEST = 0.003  # share of the picture below which a region is noise
+SMALLEST = 0.006  # share of the picture below which a region is noise
 MOST_SEEDS = 12  # regions per frame that are looked at closely
 AGREED = 0.4  # overlap of a mask with its seed below which the seed itself is the better mask
 SAME = 0.6  # overlap above which two masks are one object
+
+
+@dataclass(frozen=True)
+class SeedMap:
+    """Where to look for objects. scores: (height/4, width/4), 0 to 1; high from `level` on.
+
+    noun: the score map of the noun alone, where `scores` marks only a part of what may be the object (what is red of
+    it, what moves); None where its regions are the objects themselves.
+    """
+
+    scores: Tensor
+    level: float
+    noun: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -27,25 +40,25 @@ class Candidate:
     score: float
 
 
-def find_candidates(
-    network: StarterNetwork, features: Features, maps: Sequence[tuple[Tensor, float]]
-) -> list[Candidate]:
+def find_candidates(network: StarterNetwork, features: Features, maps: Sequence[SeedMap]) -> list[Candidate]:
     """Objects where any of the maps is high, best first, without doubles.
 
-    maps: score maps, (height/4, width/4) each, 0 to 1, with the level from which on each counts as high. Besides the
-    maps of words alone there may be a word's times where a colour is seen or something moves, which part an object
-    from a crowd of its like.
+    Besides the maps of words alone there may be a word's times where a colour is seen or something moves, which part
+    an object from a crowd of its like.
     """
-    every = [seed for scores, level in maps for seed in _seeds(scores, level)]
+    every = [(region, weight, seed_map) for seed_map in maps for region, weight in _seeds(seed_map)]
     seeds = sorted(every, key=lambda seed: -seed[1])[:MOST_SEEDS]
     if not seeds:
         return []
-    guidance = torch.stack([_guidance(region, scores) for region, _, scores in seeds])
+    guidance = torch.stack([_guidance(region, seed_map) for region, _, seed_map in seeds])
     masks = network.select(features.repeat(len(seeds)), guidance).float().sigmoid()
     found: list[Candidate] = []
-    for whole, (region, _, scores) in zip(masks, seeds, strict=True):
+    for whole, (region, _, seed_map) in zip(masks, seeds, strict=True):
         mask = _part_of(whole, region)
-        if overlap(mask > 0.5, region) < AGREED:
+        scores = seed_map.scores if seed_map.noun is None else seed_map.noun
+        chosen = mask > 0.5
+        held = overlap(chosen, region) if seed_map.noun is None else float((chosen & region).sum() / region.sum())
+        if held < AGREED:
             mask = torch.where(region, 0.5 + 0.5 * scores, torch.zeros_like(scores))
         inside = mask > 0.5
         area = int(inside.sum())
@@ -63,9 +76,10 @@ def overlap(one: Tensor, other: Tensor) -> float:
     return 0.0 if union == 0 else int((one & other).sum()) / union
 
 
-def _seeds(scores: Tensor, level: float) -> list[tuple[Tensor, float, Tensor]]:
-    """Connected regions above `level`: (region bool, weight, the map) each."""
-    high = (scores > level).cpu().numpy()
+def _seeds(seed_map: SeedMap) -> list[tuple[Tensor, float]]:
+    """Connected regions above the level: (region bool, weight) each."""
+    scores = seed_map.scores
+    high = (scores > seed_map.level).cpu().numpy()
     labels, count = ndimage.label(high, np.ones((3, 3)))
     if count == 0:
         return []
@@ -75,18 +89,19 @@ def _seeds(scores: Tensor, level: float) -> list[tuple[Tensor, float, Tensor]]:
     for number in range(1, count + 1):
         if areas[number] >= SMALLEST * high.size:
             region = torch.from_numpy(labels == number).to(scores.device)
-            seeds.append((region, float(sums[number]) / float(areas[number]) ** 0.75, scores))
+            seeds.append((region, float(sums[number]) / float(areas[number]) ** 0.75))
     return seeds
 
 
-def _guidance(region: Tensor, scores: Tensor) -> Tensor:
-    """What the prompt decoder is told of a seed: the words' scores in the region, and a click in its middle."""
+def _guidance(region: Tensor, seed_map: SeedMap) -> Tensor:
+    """What the prompt decoder is told of a seed: a click in its middle and the words' scores."""
+    scores = seed_map.scores
     inside = region.cpu().numpy()
     depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
     y, x = np.unravel_index(int(depth.argmax()), depth.shape)
     hints = torch.zeros(GUIDANCE_CHANNELS, *scores.shape, device=scores.device)
     hints[0] = bumps(torch.tensor([[float(x), float(y)]], device=scores.device), *scores.shape)
-    hints[3] = scores * region
+    hints[3] = scores * region if seed_map.noun is None else seed_map.noun
     return hints
 
 

@@ -14,7 +14,7 @@ class Options:
 
     threshold: float | None = None  #: score that words must reach to be found, 0 to 1; None is the calibrated one
     guess: bool = False  #: give the best guess for words that the starter does not know
-    size: int = 416  #: short side, in pixels, at which frames are looked at
+    size: int = 384  #: short side, in pixels, at which frames are looked at
     device: str = "auto"  #: "auto", "cpu", "cuda", "cuda:1", "mps"
     backwards: bool = True  #: also carry objects towards earlier frames of their shot (not in sessions)
     interval: int = 8  #: frames between two looks for objects that words mean

@@ -14,7 +14,7 @@ from singleout.systems.starter.known import Known
 from singleout.systems.starter.marks import describe
 from singleout.systems.starter.phrases import Asked, parse
 
-THRESHOLD = 0.75  # of a word's mean score inside an object, where no other is calibrated
+THRESHOLD = 0.6  # of a word's mean score inside an object, where no other is calibrated
 
 
 @dataclass(frozen=True)

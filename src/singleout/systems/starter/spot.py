@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from singleout.systems.starter.colors import color_map, to_lch
 from singleout.systems.starter.engine import Engine
-from singleout.systems.starter.find import Candidate, find_candidates
+from singleout.systems.starter.find import Candidate, SeedMap, find_candidates
 from singleout.systems.starter.judge import Evidence, see
 from singleout.systems.starter.motion import motion_map
 from singleout.systems.starter.network import Features
@@ -66,11 +66,11 @@ class Spotter:
     def _lch(self, picture: Tensor) -> Tensor:
         return to_lch(F.interpolate(picture.float() / 255, self.view.mask_shape, mode="area")[0])
 
-    def _seed_maps(self, scores: Tensor, colors: Mapping[str, Tensor], motion: Tensor) -> list[tuple[Tensor, float]]:
+    def _seed_maps(self, scores: Tensor, colors: Mapping[str, Tensor], motion: Tensor) -> list[SeedMap]:
         """Score maps of all nouns, and of those of sentences also where their colours are seen or something moves."""
         listed = [request.head for request in self.requests.each if request.every]
         rivals = scores[listed].amax(dim=0) if listed else None
-        seeds: dict[tuple[int, str], tuple[Tensor, float]] = {}
+        seeds: dict[tuple[int, str], SeedMap] = {}
         for request in self.requests.each:
             if request.unknown:
                 continue
@@ -78,12 +78,12 @@ class Spotter:
             level = SEED_LEVEL * (request.threshold or float(score.max()))
             if request.every and rivals is not None:
                 # Of the names of a list, each place is given to the one that fits it best.
-                seeds[request.head, "listed"] = score * (score >= rivals), level
+                seeds[request.head, "listed"] = SeedMap(score * (score >= rivals), level)
                 continue
-            seeds[request.head, ""] = score, level
+            seeds[request.head, ""] = SeedMap(score, level)
             if not request.asked.plural:
                 # A crowd is one region of its noun; what is red in it, or moves, is one of the crowd.
                 for name in sorted(request.colors):
-                    seeds[request.head, name] = score * colors[name].sqrt(), level
-                seeds[request.head, "moving"] = score * motion.sqrt(), level
+                    seeds[request.head, name] = SeedMap(score * colors[name].sqrt(), level, score)
+                seeds[request.head, "moving"] = SeedMap(score * motion.sqrt(), level, score)
         return list(seeds.values())
