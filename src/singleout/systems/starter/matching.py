@@ -59,7 +59,8 @@ def read_local(query: Tensor, key: Tensor, labels: Tensor, radius: int) -> Tenso
         .permute(0, 2, 4, 3, 1)
         .reshape(batch, height, side * width, -1)
     )
-    return (weights @ near).permute(0, 3, 1, 2)
+    read: Tensor = weights @ near
+    return read.permute(0, 3, 1, 2)
 
 
 def aggregate(logits: Tensor) -> Tensor:
