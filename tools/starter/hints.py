@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from singleout.systems.starter.clicks import CLICK_SIGMA
 from tools.starter.scenes import SceneMaker
 
 
-def bumps(centres: Tensor, shown: Tensor, height: int, width: int, radius: float = 3.0) -> Tensor:
+def bumps(centres: Tensor, shown: Tensor, height: int, width: int, radius: float = CLICK_SIGMA) -> Tensor:
     """Gaussian bumps. centres: (batch, num_points, 2) cells as x, y; shown: (batch, num_points) 0 or 1.
 
     Returns (batch, height, width), the maximum over points.

@@ -65,14 +65,22 @@ def choose_objects(clips: Clips, scenes: SceneMaker) -> Tensor:
     return chosen
 
 
+def frames_at(features: Features, num_frames: int, chosen: slice) -> Features:
+    """Some frames of every clip, from the features of all frames, (batch * num_frames, ...)."""
+    return Features(
+        *(
+            getattr(features, name).unflatten(0, (-1, num_frames))[:, chosen].flatten(0, 1)
+            for name in features.__dataclass_fields__
+        )
+    )
+
+
 def carry_loss(network: StarterNetwork, features: Features, masks: Tensor) -> tuple[Tensor, Tensor]:
     """Propagate each clip's first masks; returns the loss and the mean IoU of the last frame."""
-    batch, num_frames = masks.shape[:2]
+    num_frames = masks.shape[1]
 
     def at(index: int) -> Features:
-        return Features(
-            *(getattr(features, n).unflatten(0, (batch, num_frames))[:, index] for n in features.__dataclass_fields__)
-        )
+        return frames_at(features, num_frames, slice(index, index + 1))
 
     valid = (masks[:, 0].sum(dim=(2, 3)) > 0).float().flatten()
     present, last = at(0), masks[:, 0]
@@ -105,12 +113,7 @@ def word_loss(
     things = clips.things[:, ::2, ::4, ::4].flatten(0, 1)
     parts = clips.parts[:, ::2, ::4, ::4].flatten(0, 1)
     text, targets = vocabulary.questions(things, parts)
-    every_second = Features(
-        *(
-            getattr(features, n).unflatten(0, clips.owner.shape[:2])[:, ::2].flatten(0, 1)
-            for n in features.__dataclass_fields__
-        )
-    )
+    every_second = frames_at(features, clips.owner.shape[1], slice(None, None, 2))
     logits = network.word_logits(network.pixels(every_second), text).float()
     logits = F.interpolate(logits, size=targets.shape[-2:], mode="bilinear", align_corners=False)
     valid, goal = (targets >= 0).float(), (targets > 0).float()
@@ -134,10 +137,8 @@ def select_loss(
     network: StarterNetwork, features: Features, masks: Tensor, words: Tensor, scenes: SceneMaker
 ) -> Tensor:
     """One thing of each first frame must be found from random hints. words: (batch, height/4, width/4)."""
-    batch, num_frames = masks.shape[:2]
-    first = Features(
-        *(getattr(features, n).unflatten(0, (batch, num_frames))[:, 0] for n in features.__dataclass_fields__)
-    )
+    num_frames = masks.shape[1]
+    first = frames_at(features, num_frames, slice(0, 1))
     goal = masks[:, 0, 0]
     valid = (goal > 0.5).sum(dim=(1, 2)) > 8
     guidance = draw_guidance(goal, masks[:, 0].sum(1) - goal, words, scenes)

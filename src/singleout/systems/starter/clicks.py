@@ -14,7 +14,7 @@ from singleout.systems.starter.marks import Mark
 from singleout.systems.starter.network import GUIDANCE_CHANNELS, Features, StarterNetwork
 from singleout.systems.starter.view import View
 
-CLICK_SIGMA = 3.0  # cells of the mask; training draws its bumps by `bumps` too
+CLICK_SIGMA = 3.0  # cells of the mask; training draws its bumps as wide
 BOX_MARGIN = 0.05  # share of the box by which a mask may leave it
 
 
