@@ -28,7 +28,11 @@ ROOMS = (
     "segmenter",
     "systems.*",
     "systems",
+    "zoo",
+    "combine",
     "runs",
+    "data",
+    "evaluation",
     "singleout",
     "cli",
     "__main__",
@@ -154,7 +158,7 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_rooms_that_know_no_model_load_no_torch():
-    light = ("prompts", "tracks", "media", "exports", "vocabularies", "segmenter", "runs", "cli")
+    light = ("prompts", "tracks", "media", "exports", "vocabularies", "segmenter", "runs", "data", "cli")
     modules = sorted(module for module in MODULES if room_of(module) in light)
     assert not loaded_by(modules) & {"torch", "transformers", "huggingface_hub"}
 

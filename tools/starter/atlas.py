@@ -40,7 +40,7 @@ GROUPS = ("nothing", "unknown photo", "unknown street photo", "void", "person", 
 @dataclass
 class Layers:
     """Cut-outs. pictures: (count, 4, side, side) uint8, RGB and alpha. parts: (count, side, side) uint8 garment labels
-    (0 none) or None. things: (count,) int64 thing classes. heights: (count,) float, height of the content / side."""
+    (0 none) or None. things: (count,) int64 thing classes."""
 
     pictures: Tensor
     things: Tensor
@@ -58,11 +58,15 @@ class Backgrounds:
 
 @dataclass
 class Atlas:
-    """All training pictures, on one device. `classes` names the thing classes: GROUPS, then the sprites' names."""
+    """All training pictures, on one device. `classes` names the thing classes: GROUPS, then the sprites' names.
+
+    sprites are drawn, stamps are photographed.
+    """
 
     people: Layers
     street: Layers | None
     sprites: Layers
+    stamps: Layers
     photos: Backgrounds
     streets: Backgrounds | None
     fashion: Backgrounds
@@ -144,7 +148,13 @@ def load(path: Path, garments: list[str], *, streets: bool, device: torch.device
     sprite_pictures = [
         paste(np.asarray(picture(f"sprites/{index:04d}.webp").convert("RGBA")), SMALL) for index in range(len(sprites))
     ]
-    sprite_layers = Layers(stack(sprite_pictures), torch.tensor([index_of[entry["name"]] for entry in sprites]))
+    drawn, photographed = (
+        Layers(
+            stack([sprite_pictures[row] for row in rows]),
+            torch.tensor([index_of[sprites[row]["name"]] for row in rows]),
+        )
+        for rows in ([row for row, entry in enumerate(sprites) if entry["photo"] is photo] for photo in (False, True))
+    )
 
     photos = [np.asarray(picture(f"{stem}.jpg")) for stem in stems("photos")]
     unknown = torch.full((len(photos), *PHOTO), group["unknown photo"], dtype=torch.int16)
@@ -195,13 +205,14 @@ def load(path: Path, garments: list[str], *, streets: bool, device: torch.device
         torch.full((len(people),), group["person"]),
         torch.from_numpy(np.stack([labels for _, labels in people])),
     )
-    for value in (people_layers, street_layers, sprite_layers, photo_set, street_set, fashion_set, street_val):
+    for value in (people_layers, street_layers, drawn, photographed, photo_set, street_set, fashion_set, street_val):
         move(value)
     pool.shutdown()
     return Atlas(
         people_layers,
         street_layers,
-        sprite_layers,
+        drawn,
+        photographed,
         photo_set,
         street_set,
         fashion_set,

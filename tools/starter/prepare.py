@@ -3,8 +3,9 @@
     python -m tools.starter.prepare --train-data ../shared/train --debs FOLDER --out atlas.zip
 
 `--train-data` holds `ccp` (people with garments) and `camvid` (streets), as images with label maps. `--debs` holds the
-unpacked Debian packages `openclipart-png`, `fonts-noto-color-emoji`, `gnome-backgrounds`, `mate-backgrounds` and
-`plasma-workspace-wallpapers` (`dpkg -x PACKAGE.deb FOLDER/PACKAGE`), for sprites and background photographs.
+unpacked Debian packages `openclipart-png`, `fonts-noto-color-emoji`, `tuxpaint-stamps-default`, `gcompris-qt-data`,
+`gnome-backgrounds`, `mate-backgrounds` and `plasma-workspace-wallpapers` (`dpkg -x PACKAGE.deb FOLDER/PACKAGE`), for
+sprites and background photographs.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import re
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -23,6 +26,8 @@ NAMES = Path(__file__).parent / "names"
 SPRITE_SIZE = 144
 PERSON_SIZE = 320
 PHOTO_WIDTH, PHOTO_HEIGHT = 640, 448
+PHOTO_ACTIVITIES = ("categorization", "clickgame", "erase", "explore_farm_animals", "explore_world_animals")
+"""Resource files of gcompris-qt-data whose large pictures are photographs of animals, tools and landscapes, without people."""
 
 
 def encoded(image: Image.Image, kind: str, **options: int) -> bytes:
@@ -63,7 +68,21 @@ def backgrounds(debs: Path) -> list[Path]:
     return sorted(found.values())
 
 
-def sprite(entry: dict[str, str], debs: Path, font: ImageFont.FreeTypeFont) -> Image.Image | None:
+def resources(path: Path) -> list[Image.Image]:
+    """The JPEG and WebP photographs in a Qt resource file, where each file's bytes follow their length."""
+    held, found = path.read_bytes(), []
+    for start in (match.start() for match in re.finditer(rb"\xff\xd8\xff|RIFF....WEBP", held, re.DOTALL)):
+        size = int.from_bytes(held[start - 4 : start], "big")
+        try:
+            image = Image.open(io.BytesIO(held[start : start + size])).convert("RGB")
+        except OSError:  # a thumbnail inside another picture has no length of its own before it
+            continue
+        if min(image.size) >= 240:
+            found.append(image)
+    return found
+
+
+def sprite(entry: dict[str, Any], debs: Path, font: ImageFont.FreeTypeFont) -> Image.Image | None:
     """One named picture with an alpha channel, or None where the font has no such glyph."""
     if "codepoint" in entry:
         text = "".join(chr(int(code, 16)) for code in entry["codepoint"].split("-"))
@@ -112,13 +131,18 @@ def pack(train_data: Path, debs: Path, out: Path) -> dict[str, int]:
                     encoded(cover(photo.convert("RGB")), "JPEG", quality=85),
                 )
             counts["photos"] = counts.get("photos", 0) + 1
-        kept: list[dict[str, str]] = []
+        for activity in PHOTO_ACTIVITIES:
+            held = resources(debs / f"gcompris-qt-data/usr/share/gcompris-qt/rcc/{activity}.rcc")
+            for number, photo in enumerate(held):
+                archive.writestr(f"photos/{activity}-{number}.jpg", encoded(cover(photo), "JPEG", quality=85))
+            counts["photos"] = counts.get("photos", 0) + len(held)
+        kept: list[dict[str, Any]] = []
         for entry in json.loads((NAMES / "sprites.json").read_text()):
             drawn = sprite(entry, debs, font)
             if drawn is None:
                 continue
             archive.writestr(f"sprites/{len(kept):04d}.webp", encoded(drawn, "WEBP", quality=80))
-            kept.append({key: entry[key] for key in ("name", "kind")})
+            kept.append({"name": entry["name"], "kind": entry["kind"], "photo": entry.get("photo", False)})
         archive.writestr("sprites.json", json.dumps(kept))
         counts["sprites"] = len(kept)
     return counts

@@ -66,22 +66,25 @@ class SceneMaker:
 
     def background(self, batch: int, num_frames: int) -> tuple[Tensor, Tensor, Tensor]:
         """Drifting, slowly zooming photographs, (batch, num_frames, 3, h, w), with their thing and garment maps."""
-        pictures, things, parts = [], [], []
+        pictures, things, parts, unknown = [], [], [], []
         for _ in range(batch):
             roll = self.dice.random()
             chosen: Backgrounds = self.atlas.photos
-            if roll < 0.38:
+            if roll < 0.34:
                 chosen = self.atlas.fashion
-            elif roll < 0.7 and self.atlas.streets is not None:
+            elif roll < 0.62 and self.atlas.streets is not None:
                 chosen = self.atlas.streets
             index = self.dice.randrange(len(chosen.pictures))
             pictures.append(chosen.pictures[index])
+            unknown.append(float(chosen is self.atlas.photos))
             things.append(chosen.things[index].to(torch.int32))
             parts.append(chosen.parts[index].to(torch.int32))
         picture = torch.stack(pictures).float() / 255
         labels = torch.stack([torch.stack(things), torch.stack(parts)], dim=1).float()
         still = (self.rand(batch) < 0.25).float()[:, None]
-        scale = 0.45 + 0.55 * self.rand(batch, 1)
+        # Landscapes are also looked at closely: ground, leaves and fur that fill the frame are nobody.
+        widest = 0.45 - 0.25 * torch.tensor(unknown, device=self.device)[:, None]
+        scale = widest + (1 - widest) * self.rand(batch, 1)
         steps = torch.arange(num_frames, device=self.device)[None] - (num_frames - 1) / 2
         zoom = scale * torch.exp(0.03 * self.randn(batch, 1) * steps * (1 - still))
         angle = 0.1 * self.randn(batch, 1) + 0.015 * self.randn(batch, 1) * steps * (1 - still)
@@ -125,10 +128,10 @@ class SceneMaker:
         tall = torch.zeros(batch, device=self.device)
         for item in range(batch):
             roll = self.dice.random()
-            chosen: Layers = self.atlas.sprites
-            if roll < 0.5:
+            chosen: Layers = self.atlas.stamps if self.dice.random() < 0.6 else self.atlas.sprites
+            if roll < 0.48:
                 chosen = self.atlas.people
-            elif roll < 0.75 and self.atlas.street is not None:
+            elif roll < 0.7 and self.atlas.street is not None:
                 chosen = self.atlas.street
             index = self.dice.randrange(len(chosen.pictures))
             picture = chosen.pictures[index].float()[None] / 255
@@ -138,7 +141,7 @@ class SceneMaker:
             if chosen.parts is not None:
                 stacked[item, 4] = chosen.parts[index].float()
             things[item] = chosen.things[index]
-            tall[item] = 1.0 if chosen is self.atlas.people else 0.0
+            tall[item] = {id(self.atlas.people): 1.0, id(self.atlas.stamps): 0.6}.get(id(chosen), 0.0)
             if chosen is self.atlas.sprites and self.dice.random() < 0.25:
                 # A photograph's texture in a sprite's outline: a thing that has no name but can be followed.
                 fabric = self.atlas.fashion.pictures[self.dice.randrange(len(self.atlas.fashion.pictures))]

@@ -276,7 +276,7 @@ def train(rank: int, options: argparse.Namespace, atlas: Atlas) -> None:
             features = network.encode_pyramid(network.backbone.upper(pyramid))
             words_term, probability = word_loss(network, features, clips, vocabulary)
             # Propagation starts from features that match already, so it needs fewer steps than the words.
-            carry_term, carry_iou = carry_loss(network, features, masks) if step % 2 == 0 else (none, none)
+            carry_term, carry_iou = carry_loss(network, features, masks) if step % options.carry_every == 0 else (none, none)
             maps = vocabulary.thing_scores(clips, masks, probability)
             select_term = select_loss(network, features, masks, maps, scenes)
         loss = words_term + carry_term + 0.7 * select_term
@@ -307,9 +307,9 @@ def train(rank: int, options: argparse.Namespace, atlas: Atlas) -> None:
         return
     trained = average.module
     assert isinstance(trained, StarterNetwork)
+    save(trained, options.out)
     scores = street_scores(trained, atlas, words)
     print(scores, flush=True)
-    save(trained, options.out)
     record = {
         "seed": options.seed,
         "without_camvid": options.without_camvid,
@@ -325,6 +325,7 @@ def train(rank: int, options: argparse.Namespace, atlas: Atlas) -> None:
             "street cut-outs": 0 if atlas.street is None else len(atlas.street.pictures),
             "street frames": 0 if atlas.streets is None else len(atlas.streets.pictures),
             "sprites": len(atlas.sprites.pictures),
+            "stamps": len(atlas.stamps.pictures),
             "photos": len(atlas.photos.pictures),
         },
         "steps": step,
@@ -347,6 +348,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-3, help="the highest learning rate; the backbone's is a fifth")
     parser.add_argument("--processes", type=int, default=1, help="share each batch; on a CPU one per core")
     parser.add_argument("--batch", type=int, default=4, help="clips per process and step")
+    parser.add_argument("--carry-every", type=int, default=2, help="steps from one lesson in propagation to the next")
     parser.add_argument("--height", type=int, default=224)
     parser.add_argument("--width", type=int, default=352)
     parser.add_argument("--seed", type=int, default=0)
