@@ -5,19 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from singleout.systems.starter.clicks import CLICK_SIGMA
+from singleout.systems.starter.clicks import bumps
 from tools.starter.scenes import SceneMaker
-
-
-def bumps(centres: Tensor, shown: Tensor, height: int, width: int, radius: float = CLICK_SIGMA) -> Tensor:
-    """Gaussian bumps. centres: (batch, num_points, 2) cells as x, y; shown: (batch, num_points) 0 or 1.
-
-    Returns (batch, height, width), the maximum over points.
-    """
-    ys = torch.arange(height, device=centres.device)[None, None, :, None]
-    xs = torch.arange(width, device=centres.device)[None, None, None, :]
-    distance = (xs - centres[..., 0, None, None]) ** 2 + (ys - centres[..., 1, None, None]) ** 2
-    return (torch.exp(-distance / (2 * radius**2)) * shown[..., None, None]).amax(dim=1)
 
 
 def random_cells(weights: Tensor, count: int, scenes: SceneMaker) -> Tensor:
@@ -66,8 +55,8 @@ def draw_guidance(goal: Tensor, others: Tensor, words: Tensor, scenes: SceneMake
     ).float()
     return torch.stack(
         [
-            bumps(positive, shown_positive, height, width),
-            bumps(negative, shown_negative, height, width),
+            bumps(positive, height, width, shown_positive),
+            bumps(negative, height, width, shown_negative),
             box * with_box[:, None, None],
             words * with_words[:, None, None],
         ],

@@ -25,7 +25,7 @@ class DamagedError(InputError):
 
     def __init__(self, name: str, frame: int, cause: str) -> None:
         self.name, self.frame, self.cause = name, frame, cause
-        before = f"; the {frame} frames before it can be read with tolerate_damage" if frame else ""
+        before = f"; the {frame} frames before it can be read with --tolerate-damage (from Python tolerate_damage=True)" if frame else ""
         super().__init__(f"{name}: frame {frame} is damaged: {cause}{before}")
 
 

@@ -162,6 +162,8 @@ def segment_into(
 def _save(writer: RecordWriter, state: bytes | None, token: Path, done: int) -> bool:
     if state is None:
         return False
+    # A token must never speak of records that a power cut can still lose.
+    writer.sync()
     with atomic_path(token) as temporary:
         temporary.write_bytes(_TOKEN_HEADER.pack(_TOKEN_MAGIC, done) + state)
     return True

@@ -18,14 +18,21 @@ CLICK_SIGMA = 3.0  # cells of the mask; training draws its bumps as wide
 BOX_MARGIN = 0.05  # share of the box by which a mask may leave it
 
 
-def bumps(xy: Tensor, height: int, width: int) -> Tensor:
-    """Gaussian bumps at places xy, (num_points, 2) in cells: (height, width), 1 at each place."""
-    out = torch.zeros(height, width, device=xy.device)
+def bumps(xy: Tensor, height: int, width: int, shown: Tensor | None = None) -> Tensor:
+    """Gaussian bumps at places in cells: 1 at each place, the highest of them everywhere.
+
+    xy: (..., num_points, 2). shown: (..., num_points), 0 where a point does not count; all count if None.
+    Returns (..., height, width); 0 everywhere without points.
+    """
+    if xy.shape[-2] == 0:
+        return xy.new_zeros(*xy.shape[:-2], height, width)
     rows = torch.arange(height, device=xy.device)[:, None]
     columns = torch.arange(width, device=xy.device)[None]
-    for x, y in xy:
-        out = torch.maximum(out, torch.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * CLICK_SIGMA**2)))
-    return out
+    distance = (columns - xy[..., 0, None, None]) ** 2 + (rows - xy[..., 1, None, None]) ** 2
+    raised = torch.exp(-distance / (2 * CLICK_SIGMA**2))
+    if shown is not None:
+        raised = raised * shown[..., None, None]
+    return raised.amax(dim=-3)
 
 
 def box_interior(xyxy: Tensor, height: int, width: int) -> Tensor:

@@ -74,7 +74,7 @@ class StarterStream(Stream):
         super().__init__(frames=self._run())
         self._engine, self._video, self._options = engine, video, options
         self._view = View.of(video.height, video.width, options.size)
-        self._fingerprint = _fingerprint(video, prompts, options)
+        self._fingerprint = _fingerprint(engine.network, video, prompts, options)
         marks, asked = split(prompts)
         check_words(marks, asked)
         ids = Ids()
@@ -149,9 +149,11 @@ class StarterStream(Stream):
             yield result
 
 
-def _fingerprint(video: VideoLike, prompts: tuple[Prompt, ...], options: Options) -> str:
-    """Tells runs apart that must not go on from one another's states."""
+def _fingerprint(network: StarterNetwork, video: VideoLike, prompts: tuple[Prompt, ...], options: Options) -> str:
+    """Tells runs apart that must not go on from one another's states; other weights give other states too."""
     digest = hashlib.sha256(repr((video.height, video.width, video.num_frames, options)).encode())
+    for tensor in network.state_dict().values():
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     for prompt in prompts:
         digest.update(describe(prompt).encode())
         if isinstance(prompt, Mask):
