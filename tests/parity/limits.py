@@ -1,0 +1,146 @@
+"""How far our values may be from the official ones: every limit in force, with the line that it comes from.
+
+`limit_for` takes the first of `RULES` whose patterns fit, else a default by the kind of the values. A limit is never
+widened to make a golden pass; where one fails, the reason is in the code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a comparison is within its limit, with the measured error in words."""
+
+    passed: bool
+    error: str
+
+
+class Limit(Protocol):
+    """What may differ between two arrays of the same shape."""
+
+    def judge(self, ours: npt.NDArray[Any], golden: npt.NDArray[Any]) -> Verdict:
+        """Measure the difference and say whether it is allowed."""
+
+
+@dataclass(frozen=True)
+class Near:
+    """No number may differ by more than `absolute`."""
+
+    absolute: float
+
+    def judge(self, ours: npt.NDArray[Any], golden: npt.NDArray[Any]) -> Verdict:
+        """See `Limit`."""
+        worst = float(_differences(ours, golden).max(initial=0.0))
+        return Verdict(worst <= self.absolute, f"{worst:.3g}")
+
+    def __str__(self) -> str:
+        return f"{self.absolute:g}"
+
+
+@dataclass(frozen=True)
+class InProportion:
+    """The worst difference is bounded by a share of the array's largest magnitude, the mean one by one of its RMS."""
+
+    of_largest: float
+    of_rms: float
+
+    def judge(self, ours: npt.NDArray[Any], golden: npt.NDArray[Any]) -> Verdict:
+        """See `Limit`."""
+        difference = _differences(ours, golden)
+        sizes = np.abs(_finite(golden))
+        largest, rms = float(sizes.max(initial=0.0)), float(np.sqrt(np.mean(sizes**2))) if sizes.size else 0.0
+        worst, mean = float(difference.max(initial=0.0)), float(difference.mean()) if difference.size else 0.0
+        passed = worst <= self.of_largest * largest and mean <= self.of_rms * rms
+        return Verdict(passed, f"{_ratio(worst, largest):.3g} of the largest, mean {_ratio(mean, rms):.3g} of the RMS")
+
+    def __str__(self) -> str:
+        return f"{self.of_largest:g} of the largest, mean {self.of_rms:g} of the RMS"
+
+
+@dataclass(frozen=True)
+class Alike:
+    """At most this share of the values may be unequal: masks, label maps, and with 0 everything that is exact."""
+
+    unequal: float = 0.0
+
+    def judge(self, ours: npt.NDArray[Any], golden: npt.NDArray[Any]) -> Verdict:
+        """See `Limit`."""
+        count = int(np.count_nonzero(ours != golden))
+        return Verdict(count <= self.unequal * golden.size, f"{count} of {golden.size} unequal")
+
+    def __str__(self) -> str:
+        return f"{self.unequal:.3%} unequal" if self.unequal else "equal"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The limit of the arrays whose part, file and name fit the patterns (as in `fnmatch`; ``*`` crosses slashes)."""
+
+    part: str
+    file: str
+    array: str
+    limit: Limit
+    source: str
+
+
+DESIGN = 'design: "How equality with the official systems is kept"'
+ISSUE = "issue 3: counts and per-object values to 1e-12, summary numbers to 1e-10"
+
+RULES: tuple[Rule, ...] = (
+    Rule("metrics", "davis-jf.json", "*/global/*", Near(1e-10), ISSUE),
+    Rule("metrics", "davis-jf.json", "refdavis/mean*", Near(1e-10), ISSUE),
+    Rule("metrics", "*-expected.json", "stats*", Near(1e-10), ISSUE),
+    Rule("metrics", "*", "*", Near(1e-12), ISSUE),
+)
+
+NUMBERS = Rule("*", "*", "*", InProportion(1e-4, 1e-3), DESIGN)
+MASKS = Rule("*", "*", "*", Alike(0.001), DESIGN)
+EXACT = Rule("*", "*", "*", Alike(), DESIGN)
+
+
+def limit_for(part: str, file: str, array: str, golden: npt.NDArray[Any]) -> Rule:
+    """The rule in force for an array of a golden file: the first that fits, else the default of its kind.
+
+    Kinds: texts, integers and single truths are exact, boolean arrays are masks, all else is numbers. Label maps are
+    integers that are allowed to differ in places, so they need a rule that says so.
+    """
+    if golden.dtype.kind in "US":
+        return EXACT
+    for rule in RULES:
+        if fnmatchcase(part, rule.part) and fnmatchcase(file, rule.file) and fnmatchcase(array, rule.array):
+            return rule
+    if golden.dtype.kind == "b" and golden.ndim >= 2:
+        return MASKS
+    return NUMBERS if golden.dtype.kind in "fc" else EXACT
+
+
+def _differences(ours: npt.NDArray[Any], golden: npt.NDArray[Any]) -> Floats:
+    """Absolute differences; 0 where both are NaN or the same infinity, infinite where only one is.
+
+    A golden in half precision stands for every number that is rounded to it, so half a step is taken off.
+    """
+    mine, theirs = np.asarray(ours, np.float64), np.asarray(golden, np.float64)
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(mine - theirs)
+    if golden.dtype == np.float16:
+        difference = np.maximum(difference - np.abs(np.spacing(golden)).astype(np.float64) / 2, 0)
+    same = (mine == theirs) | (np.isnan(mine) & np.isnan(theirs))
+    return np.where(same, 0.0, np.where(np.isfinite(difference), difference, np.inf))
+
+
+def _finite(values: npt.NDArray[Any]) -> Floats:
+    numbers = np.asarray(values, np.float64).reshape(-1)
+    return numbers[np.isfinite(numbers)]
+
+
+def _ratio(value: float, whole: float) -> float:
+    return value / whole if whole else (0.0 if value == 0 else np.inf)
