@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "segment": ("singleout.cli.segment", "find and follow objects in videos and images, by words or marks"),
     "export": ("singleout.cli.export", "write the tracks of a finished run in other formats"),
     "info": ("singleout.cli.info", "show what is known of a video: size, frames, shots, sound"),
+    "run": ("singleout.cli.run", "let a model predict a whole benchmark, and pack what its server takes"),
+    "eval": ("singleout.cli.eval", "score predictions as the official evaluators of benchmarks do"),
     "models": ("singleout.cli.models", "list the models, or show one with its measured scores"),
 }
 

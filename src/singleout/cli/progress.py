@@ -11,12 +11,22 @@ _LOG_PAUSE = 10.0
 
 
 class Progress:
-    """Counts the frames of one step. total: frames to do; start: frames done before; label: what is being done."""
+    """Counts the frames of one step. total: frames to do; start: frames done before; label: what is being done.
+
+    unit: what is counted where it is not frames.
+    """
 
     def __init__(
-        self, label: str, total: int, *, start: int = 0, quiet: bool = False, stream: TextIO | None = None
+        self,
+        label: str,
+        total: int,
+        *,
+        start: int = 0,
+        quiet: bool = False,
+        stream: TextIO | None = None,
+        unit: str = "frames",
     ) -> None:
-        self.label, self.total, self.start, self.done = label, total, start, start
+        self.label, self.total, self.start, self.done, self.unit = label, total, start, start, unit
         self.stream = stream or sys.stderr
         self.quiet = quiet
         self.is_terminal = self.stream.isatty()
@@ -39,14 +49,14 @@ class Progress:
         """The step is over, or was cut short: leave a last line with the figures."""
         seconds = max(time.monotonic() - self.began, 1e-9)
         made = self.done - self.start
-        rate = f", {made / seconds:.1f} frames/s" if made else ""
-        self._show(f"{self.label}: {self.done} of {self.total} frames in {clock(seconds)}{rate}", last=True)
+        rate = f", {made / seconds:.1f} {self.unit}/s" if made else ""
+        self._show(f"{self.label}: {self.done} of {self.total} {self.unit} in {clock(seconds)}{rate}", last=True)
 
     def _line(self, now: float) -> str:
         rate = (self.done - self.start) / max(now - self.began, 1e-9)
         left = f", {clock((self.total - self.done) / rate)} left" if rate else ""
         share = 100 * self.done // max(self.total, 1)
-        return f"{self.label}: {self.done} of {self.total} frames ({share} %), {rate:.1f} frames/s{left}"
+        return f"{self.label}: {self.done} of {self.total} {self.unit} ({share} %), {rate:.1f} {self.unit}/s{left}"
 
     def _show(self, line: str, last: bool = False) -> None:
         if self.quiet:

@@ -89,15 +89,17 @@ class Benchmark(ABC):
         """Soft masks as they come from the model, before they are made hard; a benchmark may have a rule of its own."""
         return masks
 
-    def save(self, job: Job, answers: Sequence[Tracks], folder: Path) -> None:
-        """Write the predictions of one job into the folder `folder`; answers: one Tracks for each group of prompts.
+    def save(self, job: Job, answers: Sequence[Tracks], folder: Path) -> list[Path]:
+        """Write the predictions of one job below `folder`; returns the files, and folders of files, that it made.
 
-        Each file or folder appears whole or not at all. What is made of several jobs comes with `finish`.
+        answers: one Tracks for each group of prompts. Each file or folder appears whole or not at all, in place of an
+        earlier one. What is made of all jobs together comes with `finish`.
         """
         raise InputError(f"{self.name} cannot be run by a model of singleout")
 
     def finish(self, jobs: Sequence[Job], folder: Path) -> None:
         """Make of the predictions of all jobs what the format wants beside them, such as one JSON file of all."""
+        return
 
     def submission(self, folder: Path, archive: Path) -> Path | None:
         """Pack the predictions in `folder` exactly as the server takes them; None where there is no server."""

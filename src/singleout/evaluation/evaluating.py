@@ -1,0 +1,41 @@
+"""From predictions on disk to the official numbers and the report, in one call."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from singleout.evaluation.benchmarks import get
+from singleout.evaluation.benchmarks.base import OnVideo, quietly
+from singleout.evaluation.benchmarks.predictions import opened
+from singleout.evaluation.report import files
+from singleout.evaluation.report.values import Evaluation
+
+
+def evaluate(
+    benchmark: str,
+    *,
+    data: str | os.PathLike[str],
+    predictions: str | os.PathLike[str],
+    split: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    on_video: OnVideo = quietly,
+) -> Evaluation:
+    """The official numbers of predictions, and where `out` is given the report in that folder.
+
+    benchmark: a name of `benchmarks.benchmark_names`. data: folder of the data set. predictions: folder or zip of a
+    submission, or the output of `singleout run` or `singleout segment`. out: folder for objects.csv, results.json,
+    report.html and the official evaluator's own files. Raises InputError, naming the file, for whatever is missing,
+    damaged or does not belong to the data set; nothing is written then.
+    """
+    chosen = get(benchmark)
+    with opened(Path(predictions)) as folder:
+        found = chosen.evaluate(Path(data), folder, split, on_video)
+        about = {"data": str(data), "predictions": str(predictions), **found.about}
+        # Notes were made where a zip lay unpacked for the moment.
+        notes = tuple(note.replace(str(folder), str(predictions)) for note in found.notes)
+        found = replace(found, about=about, notes=notes)
+        if out is not None:
+            files.write(found, Path(out))
+    return found
