@@ -1,4 +1,4 @@
-"""A whole benchmark by one model: predictions video by video, in one process or several, resumable, and their archive."""
+"""A whole benchmark by one model: predictions video by video, in one process or several, and their archive."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def run_benchmark(
             on_job(jobs[place], False)
 
         if left:
-            made = _here(spec, benchmark, jobs, left, predictions, stop)
+            made = _here(spec, jobs, left, predictions, stop)
             if processes > 1:
                 made = _apart(spec, left, predictions, min(processes, len(left)), stop)
             for place, written in made:
@@ -142,14 +142,14 @@ def check_task(segmenter: Segmenter, benchmark: Benchmark) -> None:
     if benchmark.task not in segmenter.abilities.tasks:
         does = ", ".join(sorted(segmenter.abilities.tasks))
         raise InputError(
-            f"{segmenter.name} does not do {benchmark.name}, whose task is {benchmark.task}; it does: {does}"
+            f"{segmenter.name} does not do the task of {benchmark.name}, {benchmark.task}; it does: {does}"
         )
 
 
 def _here(
-    spec: RunSpec, benchmark: Benchmark, jobs: Sequence[Job], left: Sequence[int], folder: Path, stop: Stop
+    spec: RunSpec, jobs: Sequence[Job], left: Sequence[int], folder: Path, stop: Stop
 ) -> Iterator[tuple[int, list[Path]]]:
-    segmenter = spec.load()
+    benchmark, segmenter = get(spec.benchmark), spec.load()
     check_task(segmenter, benchmark)
     options = dict(spec.options) | ({"device": spec.devices[0]} if spec.devices else {})
     for place in left:

@@ -1,4 +1,4 @@
-"""Where predictions lie: a folder or a zip of a submission, the output of `singleout run`, or of `singleout segment`."""
+"""Where predictions lie: the folder or zip of a submission, the output of `singleout run` or `singleout segment`."""
 
 from __future__ import annotations
 

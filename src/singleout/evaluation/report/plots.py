@@ -51,7 +51,8 @@ def spread(scores: Sequence[float], labels: Sequence[str], unit: float = 1.0) ->
         x = _LEFT + index * width
         parts.append(
             f'<rect x="{x:.2f}" y="{top:.1f}" width="{max(width - (1 if width > 4 else 0), 0.3):.2f}" '
-            f'height="{_HEIGHT - _BOTTOM - top:.1f}" fill="{_COLOURS[0]}"><title>{escape(label)}: {score:.3f}</title></rect>'
+            f'height="{_HEIGHT - _BOTTOM - top:.1f}" fill="{_COLOURS[0]}">'
+            f"<title>{escape(label)}: {score:.3f}</title></rect>"
         )
     parts.append(f'<text x="{_LEFT}" y="{_HEIGHT - 6}">worst</text>')
     parts.append(f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 6}" text-anchor="end">best of {count}</text>')
