@@ -1,6 +1,19 @@
-"""Names of categories: their clean-up, and the sentences that text towers are asked them in."""
+"""Names of categories: the lists of the data sets, clean-up, and the sentences in which text towers are asked."""
 
+from singleout.vocabularies.categories import Category, categories, list_names, number_table, source
 from singleout.vocabularies.names import clean_name, clean_names
 from singleout.vocabularies.templates import PHOTO, PLAIN, fill, with_article
 
-__all__ = ["PHOTO", "PLAIN", "clean_name", "clean_names", "fill", "with_article"]
+__all__ = [
+    "PHOTO",
+    "PLAIN",
+    "Category",
+    "categories",
+    "clean_name",
+    "clean_names",
+    "fill",
+    "list_names",
+    "number_table",
+    "source",
+    "with_article",
+]
