@@ -8,8 +8,8 @@ is over its limit, missing or unknown.
 A format is added by a module ``tests/parity/replay_NAME.py``, which is found by its name and has
 
 * ``PART``: the folder under ``reference`` that the goldens come from, by which limits and side files are found;
-* ``claims(path) -> bool``: whether this module replays that golden file. It is asked about every .npz and .json, and other
-  parts have goldens of the same name, so look at `goldens.spec_of` where the name does not tell;
+* ``claims(path) -> bool``: whether this module replays that golden file. It is asked about every .npz and .json, and
+  other parts have goldens of the same name, so look at `goldens.spec_of` where the name does not tell;
 * ``replay(path, context) -> Iterator[Comparison]``: opens the golden with ``context.open(path)``, computes, and yields
   ``golden.compare(name, ours)`` for each array. What it needs of the file it reads by ``golden.input(name)``. A case
   that it does not know is a `CannotReplayError`;

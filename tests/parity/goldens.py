@@ -141,9 +141,12 @@ class Context:
         return _there(self.shared / "davis16" / "Annotations" / "480p" / sequence / name)
 
     def annotations(self, sequence: str) -> list[Path]:
-        """All true masks of a sequence in order; a gap in their numbers is an error."""
-        folder = _there(self.shared / "davis16" / "Annotations" / "480p" / sequence)
-        return [_there(folder / f"{index:05d}.png") for index in range(len(list(folder.glob("*.png"))))]
+        """All true masks of a sequence in order; one that is missing, going by numbers and pictures, is an error."""
+        root = self.shared / "davis16"
+        folder = _there(root / "Annotations" / "480p" / sequence)
+        pictures = [*folder.glob("*.png"), *(root / "JPEGImages" / "480p" / sequence).glob("*.jpg")]
+        last = max((int(path.stem) for path in pictures), default=-1)
+        return [_there(folder / f"{index:05d}.png") for index in range(last + 1)]
 
     def side_file(self, golden: Path, part: str, name: str) -> Path:
         """A file that goes with a golden: beside it, else under ``reference/PART``."""
