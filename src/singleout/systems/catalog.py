@@ -1,30 +1,129 @@
-"""The systems that ship with the package, by name: loading them, and their cards.
+"""The systems by name, and what a system offers so that its published weights can be listed, converted and loaded.
 
-A card is ``card.json`` beside a system's weights: ``name``, ``description``, ``size_mb``, ``licence``, ``trained_on``
-and ``scores``, a list of ``{"what", "value", "measured_on"}``.
+Two kinds of systems: those whose weights ship with the package (``starter``; a module with ``load()`` and a
+``weights/card.json``), and those whose weights others publish. Of the latter, the module ``singleout.systems.NAME``
+has a `System` under the name ``SYSTEM``; importing it must load neither torch nor transformers. Everything else about
+such weights (where they are, downloads, safe reading, folders, the report of names) is the work of `singleout.zoo`.
+
+A card is ``card.json`` beside a system's own weights: ``name``, ``description``, ``size_mb``, ``licence``,
+``trained_on`` and ``scores``, a list of ``{"what", "value", "measured_on"}``.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module, resources
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from singleout.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from singleout.segmenter import Segmenter
 
 _MODULES = {"starter": "singleout.systems.starter"}
+# Systems whose weights others publish; each module has a `System` named SYSTEM.
+_SYSTEMS: dict[str, str] = {}
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A state of official names turned into ours.
+
+    state: our names; official names that no rule knows stay as they are, so that the report shows them as unexpected.
+    ignored: official names that are known and not needed (copies of tied tensors, what can be recomputed, left-overs
+    of a profiler).
+    """
+
+    state: dict[str, Tensor]
+    ignored: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class System(Protocol):
+    """What a system offers so that weights published by its authors can be used; all methods are free of state.
+
+    name: the first half of names such as ``referformer/video-swin-b``. title: as its authors write it.
+    tokenizer: where its tokenizer comes from on the Hugging Face hub, such as ``FacebookAI/roberta-base``, None for
+    a system that reads no sentences.
+    """
+
+    @property
+    def name(self) -> str:
+        """The first half of the names of its models."""
+
+    @property
+    def title(self) -> str:
+        """The name as its authors write it."""
+
+    @property
+    def tokenizer(self) -> str | None:
+        """Its tokenizer's repository on the hub, None where it needs none."""
+
+    def variants(self) -> tuple[str, ...]:
+        """The published variants, such as ``video-swin-b``; loads no torch."""
+
+    def recognise(self, shapes: Mapping[str, Shape]) -> str | None:
+        """The variant that a file of these official names and shapes holds; None where it is of another system.
+
+        A few telling names and shapes suffice: what is then missing or unexpected is for the report to say.
+        """
+
+    def configure(self, variant: str, shapes: Mapping[str, Shape]) -> dict[str, Any]:
+        """What `build` must know beyond the variant, as JSON values, read off the official shapes (class counts …)."""
+
+    def build(self, variant: str, config: Mapping[str, Any]) -> nn.Module:
+        """The network with whatever weights, all of which the zoo then overwrites; ``state_dict()`` is its format.
+
+        config: of `configure`, perhaps read back from a ``config.json``. Raises InputError for values it cannot take.
+        """
+
+    def convert_names(self, state: Mapping[str, Tensor]) -> Conversion:
+        """Official names to those of ``build(...).state_dict()``; wrapper keys and ``module.`` are already gone.
+
+        Raises InputError where tied copies differ.
+        """
+
+    def segmenter(self, network: nn.Module, variant: str, *, name: str, tokenizer: Path | None) -> Segmenter:
+        """The loaded network, in eval mode and on the CPU, as a Segmenter; ``device`` is an option of its calls.
+
+        name: what the Segmenter calls itself. tokenizer: a folder that transformers' ``AutoTokenizer`` opens without a
+        network (``tokenizer/`` beside the weights), None where there is none. A system that reads sentences then
+        refuses them with InputError, says how to add the tokenizer (``singleout get NAME --tokenizer-only``, or its
+        files put into that folder), and takes the option ``token_ids`` instead: for each sentence, in their order, the
+        numbers that the tokenizer would give, its special tokens included.
+        """
 
 
 def model_names() -> tuple[str, ...]:
-    """The names that `load` knows."""
+    """The names of the systems whose weights ship with the package; `load` knows them without a download."""
     return tuple(_MODULES)
 
 
+def system_names() -> tuple[str, ...]:
+    """The systems whose weights others publish and that this package can run."""
+    return tuple(_SYSTEMS)
+
+
+def find_system(name: str) -> System:
+    """A system by name, or ``package.module:NAME`` of one of your own. Raises InputError where there is none."""
+    if name not in _SYSTEMS and ":" not in name:
+        known = ", ".join(_SYSTEMS) or "none yet"
+        raise InputError(f"there is no system {name!r}: expected one of {known}, or package.module:NAME of your own")
+    found = _find_object("system", name if ":" in name else f"{_SYSTEMS[name]}:SYSTEM")
+    if isinstance(found, type) or not isinstance(found, System):
+        raise InputError(f"system {name!r} is not a singleout.systems.catalog.System: some of its methods are missing")
+    return found
+
+
 def load(model: str | Segmenter = "starter") -> Segmenter:
-    """A system, loaded and ready.
+    """A system that needs no weights from outside, loaded and ready; `singleout.zoo.load` knows the others too.
 
     model: a name of `model_names`; or ``package.module:name`` of a system of your own, where ``name`` is a `Segmenter`,
     or a function or class that gives one when called; or a `Segmenter`, which is returned as it is. Raises InputError
@@ -37,7 +136,8 @@ def load(model: str | Segmenter = "starter") -> Segmenter:
     if model in _MODULES:
         loaded = import_module(_MODULES[model]).load()
     elif ":" in model:
-        loaded = _load_own(model)
+        found = _find_object("model", model)
+        loaded = found() if callable(found) else found
     else:
         known = ", ".join(_MODULES)
         raise InputError(f"there is no model {model!r}: expected {known}, or package.module:name of your own")
@@ -65,10 +165,9 @@ def read_card(name: str) -> dict[str, Any]:
     return {"name": name, **card}
 
 
-def _load_own(model: str) -> Any:
-    module_name, _, attribute = model.partition(":")
+def _find_object(kind: str, where: str) -> Any:
+    module_name, _, attribute = where.partition(":")
     try:
-        found = getattr(import_module(module_name), attribute)
+        return getattr(import_module(module_name), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"model {model!r} cannot be loaded: {error}") from error
-    return found() if callable(found) else found
+        raise InputError(f"{kind} {where!r} cannot be loaded: {error}") from error
