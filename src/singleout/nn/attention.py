@@ -1,0 +1,54 @@
+"""Multi-head attention whose parts can be run apart; parameter names are those of torch's `MultiheadAttention`."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Attention(nn.Module):
+    """Attention of queries to keys (Vaswani et al. 2017), batch first.
+
+    torch's own module projects queries anew for each call; here `project_query` and `project_keys` may be kept, which
+    is what makes many sentences on one video cheap.
+    """
+
+    def __init__(self, width: int, num_heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.num_heads, self.dropout = num_heads, dropout
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        self.out_proj = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None = None) -> Tensor:
+        """query: (batch, num_queries, width). key, value: (batch, num_keys, width). padding: (batch, num_keys) bool."""
+        return self.attend(self.project_query(query), *self.project_keys(key, value), padding)
+
+    def project_query(self, query: Tensor) -> Tensor:
+        """query: (batch, num_queries, width) to (batch, heads, num_queries, width / heads)."""
+        return self._heads(self._project(query, 0))
+
+    def project_keys(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """key, value: (batch, num_keys, width), each to (batch, heads, num_keys, width / heads)."""
+        return self._heads(self._project(key, 1)), self._heads(self._project(value, 2))
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None = None) -> Tensor:
+        """What was projected before; padding: (batch, num_keys) bool, True hides a key."""
+        visible = None if padding is None else ~padding[:, None, None]
+        dropout = self.dropout if self.training else 0.0
+        batch = max(query.shape[0], key.shape[0])
+        query, key, value = (part.expand(batch, -1, -1, -1) for part in (query, key, value))
+        out = F.scaled_dot_product_attention(query, key, value, visible, dropout)
+        projected: Tensor = self.out_proj(out.transpose(1, 2).flatten(2))
+        return projected
+
+    def _project(self, x: Tensor, part: int) -> Tensor:
+        width = x.shape[-1]
+        rows = slice(part * width, (part + 1) * width)
+        return F.linear(x, self.in_proj_weight[rows], self.in_proj_bias[rows])
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)

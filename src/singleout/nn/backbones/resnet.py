@@ -1,0 +1,158 @@
+"""ResNet with frozen batch norm, as detectors use it (He et al. 2016); parameter names are torchvision's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class ResNetConfig:
+    """Shape of a ResNet; `RESNETS` holds the usual ones."""
+
+    depths: tuple[int, int, int, int]  #: blocks of each stage
+    bottleneck: bool = True  #: blocks of three convolutions that widen four times, else of two
+    width: int = 64  #: channels of the stem
+
+    @property
+    def channels(self) -> tuple[int, int, int, int]:
+        """Channels at strides 4, 8, 16 and 32."""
+        first = self.width * (4 if self.bottleneck else 1)
+        return first, 2 * first, 4 * first, 8 * first
+
+
+RESNETS = {
+    "resnet18": ResNetConfig((2, 2, 2, 2), bottleneck=False),
+    "resnet50": ResNetConfig((3, 4, 6, 3)),
+    "resnet101": ResNetConfig((3, 4, 23, 3)),
+}
+
+
+class FrozenBatchNorm(nn.Module):
+    """Batch norm whose statistics and affine values never change: a scale and a shift per channel."""
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.register_buffer("weight", torch.ones(channels))
+        self.register_buffer("bias", torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def scale_shift(self) -> tuple[Tensor, Tensor]:
+        """Scale and shift, each (channels,)."""
+        scale = self.weight * (self.running_var + self.eps).rsqrt()
+        return scale, self.bias - self.running_mean * scale
+
+
+def conv_norm(x: Tensor, conv: nn.Conv2d, norm: FrozenBatchNorm) -> Tensor:
+    """Convolution and norm at once: the scale goes into the weights, which is far smaller than the map."""
+    scale, shift = norm.scale_shift()
+    return F.conv2d(x, conv.weight * scale[:, None, None, None], shift, conv.stride, conv.padding, conv.dilation)
+
+
+class _Block(nn.Module):
+    """What both kinds of blocks share: the path around them."""
+
+    downsample: nn.Sequential | None
+
+    def _around(self, x: Tensor) -> Tensor:
+        if self.downsample is None:
+            return x
+        conv, norm = self.downsample[0], self.downsample[1]
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(norm, FrozenBatchNorm)
+        return conv_norm(x, conv, norm)
+
+
+def _downsample(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
+    if stride == 1 and in_channels == out_channels:
+        return None
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False), FrozenBatchNorm(out_channels)
+    )
+
+
+class BasicBlock(_Block):
+    """Two 3x3 convolutions."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = FrozenBatchNorm(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = FrozenBatchNorm(channels)
+        self.downsample = _downsample(in_channels, channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (batch, in_channels, height, width)."""
+        out = conv_norm(x, self.conv1, self.bn1).relu_()
+        out = conv_norm(out, self.conv2, self.bn2)
+        return out.add_(self._around(x)).relu_()
+
+
+class Bottleneck(_Block):
+    """1x1, 3x3 (with the stride) and 1x1 convolutions."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
+        self.bn1 = FrozenBatchNorm(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, stride=stride, padding=1, bias=False)
+        self.bn2 = FrozenBatchNorm(channels)
+        self.conv3 = nn.Conv2d(channels, 4 * channels, 1, bias=False)
+        self.bn3 = FrozenBatchNorm(4 * channels)
+        self.downsample = _downsample(in_channels, 4 * channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (batch, in_channels, height, width)."""
+        out = conv_norm(x, self.conv1, self.bn1).relu_()
+        out = conv_norm(out, self.conv2, self.bn2).relu_()
+        out = conv_norm(out, self.conv3, self.bn3)
+        return out.add_(self._around(x)).relu_()
+
+
+class ResNet(nn.Module):
+    """Features at strides 4, 8, 16 and 32, frame by frame."""
+
+    def __init__(self, config: ResNetConfig) -> None:
+        super().__init__()
+        self.channels = config.channels
+        width = config.width
+        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = FrozenBatchNorm(width)
+        kind, expansion = (Bottleneck, 4) if config.bottleneck else (BasicBlock, 1)
+        in_channels = width
+        for stage, depth in enumerate(config.depths):
+            blocks = []
+            for index in range(depth):
+                blocks.append(kind(in_channels, width << stage, 2 if index == 0 and stage > 0 else 1))
+                in_channels = (width << stage) * expansion
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
+
+    def stages(self) -> list[nn.Sequential]:
+        """The four stages, `layer1` to `layer4`."""
+        return [getattr(self, f"layer{stage}") for stage in range(1, 5)]
+
+    def freeze_low(self) -> None:
+        """Keep stem and first stage as they are in training: what they see is the same in every data set."""
+        for module in (self.conv1, self.stages()[0]):
+            module.requires_grad_(False)
+
+    def forward(self, frames: Tensor) -> list[Tensor]:
+        """frames: (batch, time, 3, height, width). Returns four maps (batch * time, channels, h, w)."""
+        x = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        x = F.max_pool2d(conv_norm(x, self.conv1, self.bn1).relu_(), 3, stride=2, padding=1)
+        maps = []
+        for stage in self.stages():
+            x = stage(x)
+            maps.append(x)
+        return maps

@@ -1,0 +1,72 @@
+"""A feature pyramid whose every level looks at all frames and at the words (ReferFormer, Wu et al. 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from singleout.nn.vision_language import VisionLanguageBlock, Words
+
+
+class NormedConv(nn.Conv2d):
+    """Convolution without bias and group norm (8 groups); takes and gives (batch, height, width, channels)."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int) -> None:
+        super().__init__(in_channels, out_channels, kernel, padding=kernel // 2, bias=False)
+        self.norm = nn.GroupNorm(8, out_channels)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """input: (batch, height, width, channels)."""
+        out: Tensor = self.norm(super().forward(input.permute(0, 3, 1, 2)))
+        return out.permute(0, 2, 3, 1)
+
+
+class CrossModalFPN(nn.Module):
+    """Maps of strides 32, 16, 8 and 4 to one map of stride 4, for masks.
+
+    At stride s attention among pixels runs on every (32 / s)-th of them. The last convolution, `mask_features`, is
+    linear and is run apart, because a mask head may take it in; see `dynamic_mask`.
+    """
+
+    def __init__(
+        self, channels: Sequence[int], width: int, out_width: int, *, hidden: int, num_heads: int, dropout: float
+    ) -> None:
+        super().__init__()
+        count = len(channels)
+        self.laterals = nn.ModuleList(NormedConv(wide, width, 1) for wide in channels)
+        self.blocks = nn.ModuleList(
+            VisionLanguageBlock(width, hidden, num_heads, dropout, factor=1 << index) for index in range(count)
+        )
+        self.outputs = nn.ModuleList(NormedConv(width, width, 3) for _ in range(count))
+        self.mask_features = nn.Conv2d(width, out_width, 3, padding=1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_uniform_(module.weight, a=1)
+        nn.init.zeros_(self.mask_features.bias)  # type: ignore[arg-type]
+
+    def level(self, index: int, maps: Tensor, positions: Tensor, padding: Tensor | None) -> Tensor:
+        """The wordless half of a level: lateral convolution and attention among the pixels of all frames.
+
+        index: 0 for the coarsest map. maps: (batch, time, height, width, channels). Sentences may share the result
+        where the map knows no words itself.
+        """
+        lateral = self.laterals[index](maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+        block = self.blocks[index]
+        assert isinstance(block, VisionLanguageBlock)
+        return block.see_frames(lateral, positions, padding)
+
+    def forward(self, levels: Sequence[Tensor], positions: Sequence[Tensor], words: Words) -> Tensor:
+        """levels: what `level` gave, coarsest first. Returns (num_sentences * time, height, width, width of the FPN)."""
+        above: Tensor | None = None
+        for index, (tokens, places) in enumerate(zip(levels, positions, strict=True)):
+            block, output = self.blocks[index], self.outputs[index]
+            assert isinstance(block, VisionLanguageBlock)
+            here = block.read_words(tokens, places, words).flatten(0, 1)
+            if above is not None:
+                larger = F.interpolate(above.permute(0, 3, 1, 2), here.shape[1:3], mode="nearest")
+                here = here + larger.permute(0, 2, 3, 1)
+            above = F.relu(output(here))
+        assert above is not None
+        return above

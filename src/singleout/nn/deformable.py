@@ -1,0 +1,163 @@
+"""Multi-scale deformable attention (Zhu et al. 2021): each query looks at a few places of several maps.
+
+Three ways to the same numbers: weighted sums of table rows on a CPU, a Triton kernel on CUDA, and `grid_sample`
+elsewhere, which is also the plain statement of what the others compute.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Shapes = Sequence[tuple[int, int]]  # height and width of each level
+
+
+class DeformableAttention(nn.Module):
+    """Deformable attention over several levels."""
+
+    def __init__(self, width: int, num_heads: int = 8, num_levels: int = 4, num_points: int = 4) -> None:
+        super().__init__()
+        self.num_heads, self.num_levels, self.num_points = num_heads, num_levels, num_points
+        places = num_heads * num_levels * num_points
+        self.sampling_offsets = nn.Linear(width, 2 * places)
+        self.attention_weights = nn.Linear(width, places)
+        self.value_proj = nn.Linear(width, width)
+        self.output_proj = nn.Linear(width, width)
+        self._reset()
+
+    @torch.no_grad()
+    def _reset(self) -> None:
+        """At the start each head looks in a direction of its own, each point one step further."""
+        angles = torch.arange(self.num_heads) * (2 * math.pi / self.num_heads)
+        directions = torch.stack([angles.cos(), angles.sin()], dim=-1)
+        directions = directions / directions.abs().amax(dim=-1, keepdim=True)
+        steps = torch.arange(1, self.num_points + 1)[:, None]
+        bias = (directions[:, None, None] * steps).expand(-1, self.num_levels, -1, -1)
+        nn.init.zeros_(self.sampling_offsets.weight)
+        self.sampling_offsets.bias.copy_(bias.flatten())
+        nn.init.zeros_(self.attention_weights.weight)
+        nn.init.zeros_(self.attention_weights.bias)
+        for layer in (self.value_proj, self.output_proj):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(
+        self, query: Tensor, references: Tensor, memory: Tensor, shapes: Shapes, padding: Tensor | None = None
+    ) -> Tensor:
+        """What each query sees, (batch, num_queries, width).
+
+        query: (batch, num_queries, width). references: (batch, num_queries, num_levels, 2 or 4): points or boxes
+        (centre, width, height) in 0..1 of each level. memory: (batch, tokens, width), the levels one after the other,
+        each row by row. padding: (batch, tokens) bool; what is padded counts as zero.
+        """
+        value = self.value_proj(memory)
+        if padding is not None:
+            value = value.masked_fill(padding[..., None], 0.0)
+        locations, weights = self.places(query, references, shapes)
+        seen = sample_levels(value.unflatten(-1, (self.num_heads, -1)), shapes, locations, weights)
+        out: Tensor = self.output_proj(seen)
+        return out
+
+    def places(self, query: Tensor, references: Tensor, shapes: Shapes) -> tuple[Tensor, Tensor]:
+        """Where each query looks, (batch, num_queries, heads, levels, points, 2) in 0..1, and how much it counts."""
+        grid = (self.num_heads, self.num_levels, self.num_points)
+        offsets = self.sampling_offsets(query).unflatten(-1, (*grid, 2))
+        weights = self.attention_weights(query).unflatten(-1, (self.num_heads, -1)).softmax(-1).unflatten(-1, grid[1:])
+        anchors = references[:, :, None, :, None]
+        if references.shape[-1] == 2:
+            sizes = offsets.new_tensor([(width, height) for height, width in shapes])
+            return anchors + offsets / sizes[:, None], weights
+        return anchors[..., :2] + offsets * (anchors[..., 2:] * (0.5 / self.num_points)), weights
+
+
+def sample_levels(value: Tensor, shapes: Shapes, locations: Tensor, weights: Tensor) -> Tensor:
+    """Sums of bilinear samples, zero outside of the maps: (batch, num_queries, heads * channels).
+
+    value: (batch, tokens, heads, channels). locations: (batch, num_queries, heads, levels, points, 2) in 0..1, x first.
+    weights: (batch, num_queries, heads, levels, points).
+    """
+    if value.device.type == "cuda":
+        from singleout.nn import deformable_cuda
+
+        if deformable_cuda.AVAILABLE:
+            return deformable_cuda.sample_levels(value, shapes, locations, weights)
+    if value.device.type == "cpu" and value.dtype == torch.float32:
+        return sample_by_rows(value, shapes, locations, weights)
+    return sample_by_grid(value, shapes, locations, weights)
+
+
+def sample_by_grid(value: Tensor, shapes: Shapes, locations: Tensor, weights: Tensor) -> Tensor:
+    """`sample_levels` level by level with torch's `grid_sample`, for any device."""
+    batch, queries, heads, _, points, _ = locations.shape
+    total = value.new_zeros(batch * heads, value.shape[-1], queries)
+    start = 0
+    for level, (height, width) in enumerate(shapes):
+        maps = value[:, start : start + height * width].permute(0, 2, 3, 1).reshape(batch * heads, -1, height, width)
+        grid = (2 * locations[:, :, :, level] - 1).transpose(1, 2).reshape(batch * heads, queries, points, 2)
+        seen = F.grid_sample(maps, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        total = total + (seen * weights[:, :, :, level].transpose(1, 2).reshape(batch * heads, 1, queries, -1)).sum(-1)
+        start += height * width
+    return total.view(batch, heads, -1, queries).permute(0, 3, 1, 2).flatten(2)
+
+
+def sample_by_rows(value: Tensor, shapes: Shapes, locations: Tensor, weights: Tensor) -> Tensor:
+    """`sample_levels` as weighted sums of rows of a table, which torch has a fast kernel for on CPUs.
+
+    Each map gets a border of zeros, so that places outside need no test: they are moved onto it.
+    """
+    sizes = locations.new_tensor([(width, height) for height, width in shapes])
+    pitch, starts, after = _table_layout(shapes, value.device)
+    # One batch element at a time: its table and its indices stay in the cache.
+    results = []
+    for maps, where, share in zip(value, locations, weights, strict=True):
+        table, heads = _padded_table(maps, shapes, after), maps.shape[1]
+        # (levels, points, 2) with heads first, as the table has them.
+        xy = (where.transpose(0, 1) * sizes[:, None] + 0.5).clamp(torch.zeros_like(sizes[:, None]), sizes[:, None] + 1)
+        corner = xy.detach().floor()
+        far = xy - corner
+        near = 1 - far
+        first = corner[..., 1] * pitch[:, None] + corner[..., 0] + starts[:, None]
+        rows = first.int() + (torch.arange(heads, device=first.device, dtype=torch.int32) * after)[:, None, None, None]
+        step = pitch.int()[:, None]
+        index = torch.stack([rows, rows + 1, rows + step, rows + step + 1], dim=-1)
+        share = share.transpose(0, 1)
+        upper, lower = share * near[..., 1], share * far[..., 1]
+        parts = [upper * near[..., 0], upper * far[..., 0], lower * near[..., 0], lower * far[..., 0]]
+        bags = heads * index.shape[1]
+        seen = F.embedding_bag(
+            index.view(bags, -1), table, per_sample_weights=torch.stack(parts, dim=-1).view(bags, -1), mode="sum"
+        )
+        results.append(seen.view(heads, -1, seen.shape[-1]).transpose(0, 1).flatten(1))
+    return torch.stack(results)
+
+
+def _table_layout(shapes: Shapes, device: torch.device) -> tuple[Tensor, Tensor, int]:
+    """Row length of each level with its border, where each level starts, and how many rows a head has."""
+    starts, total = [], 0
+    for height, width in shapes:
+        starts.append(total)
+        total += (height + 2) * (width + 2)
+    widest = max(width for _, width in shapes)
+    # Places on the far border have a second row that counts nothing, but must exist.
+    total += widest + 4
+    pitch = torch.tensor([float(width + 2) for _, width in shapes], device=device)
+    # Row numbers are held as float32 while they are computed, which is exact up to 2**24.
+    if total >= 2**24:
+        raise ValueError(f"maps of {total} cells are too large for one table")
+    return pitch, torch.tensor([float(start) for start in starts], device=device), total
+
+
+def _padded_table(maps: Tensor, shapes: Shapes, rows: int) -> Tensor:
+    """maps: (tokens, heads, channels) to (heads * rows, channels): each level with a border, a head after the other."""
+    parts, start, used = [], 0, 0
+    for height, width in shapes:
+        level = maps[start : start + height * width].unflatten(0, (height, width))
+        parts.append(F.pad(level, (0, 0, 0, 0, 1, 1, 1, 1)).flatten(0, 1))
+        start += height * width
+        used += (height + 2) * (width + 2)
+    parts.append(maps.new_zeros(rows - used, *maps.shape[1:]))
+    return torch.cat(parts).transpose(0, 1).reshape(-1, maps.shape[-1])

@@ -1,0 +1,113 @@
+"""ReferFormer filled by the rule of the goldens, its inputs, and what it computes on the way, under official names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from tests.parity.goldens import CannotReplayError, Context, Golden
+from tests.parity.weights import input_tensor, official_state
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from singleout.nn.text.tokens import pad_tokens
+from singleout.systems.referformer.checkpoint import convert_names, load_network
+from singleout.systems.referformer.config import VARIANTS
+from singleout.systems.referformer.network import ReferFormerNetwork
+
+PART = "referformer"
+Stages = dict[str, Tensor]
+
+
+def variant(config: str) -> str:
+    """Our name of an official configuration such as ``video_swin_t_p4w7``."""
+    name = config.removesuffix("_p4w7").replace("_", "-").replace("resnet", "resnet-")
+    if name not in VARIANTS:
+        raise CannotReplayError(f"unknown configuration {config}")
+    return name
+
+
+def network_of(golden: Golden, context: Context) -> ReferFormerNetwork:
+    """The network of a golden's spec with its weights."""
+    config, salt = golden.spec["config"], golden.spec["salt"]
+    return _network(context.side_file(golden.path, PART, f"keys-{config}.json"), config, salt)
+
+
+@lru_cache(maxsize=1)
+def _network(manifest: Path, config: str, salt: str) -> ReferFormerNetwork:
+    state, unknown = convert_names(official_state(manifest, salt))
+    if unknown:
+        raise CannotReplayError(f"names that no rule knows: {unknown}")
+    return load_network(VARIANTS[variant(config)], state)
+
+
+def clips_of(spec: dict[str, Any]) -> tuple[Tensor, Tensor | None]:
+    """The frames of a spec padded to one size, (num_videos, time, 3, height, width), and the padding or None."""
+    clips = [input_tensor(one["input_tensor_key"], one["shape"], one["salt"]) for one in spec["frames"]]
+    step = spec["pad_to_multiple_of"]
+    height, width = (-(-max(clip.shape[axis] for clip in clips) // step) * step for axis in (2, 3))
+    gaps = [(width - clip.shape[3], height - clip.shape[2]) for clip in clips]
+    frames = torch.stack([F.pad(clip, (0, right, 0, below)) for clip, (right, below) in zip(clips, gaps, strict=True)])
+    padding = torch.ones(*frames.shape[:2], height, width, dtype=torch.bool)
+    for row, clip in zip(padding, clips, strict=True):
+        row[:, : clip.shape[2], : clip.shape[3]] = False
+    return frames, padding if len(clips) > 1 or step > 1 else None
+
+
+def tokens_of(token_ids: Sequence[Sequence[int]], network: ReferFormerNetwork) -> tuple[Tensor, Tensor]:
+    """Token ids filled up to the longest, and where they are filled up."""
+    return pad_tokens(token_ids, network.config.text.pad_id)
+
+
+@contextmanager
+def recorded(network: ReferFormerNetwork) -> Iterator[Stages]:
+    """Collects what the parts of the network compute while the block runs."""
+    stages: Stages = {}
+    calls = {"fusion": 0, "controller": 0, "text_projection": 0}
+
+    def keep(name: str, change: Callable[[Tensor], Tensor] = lambda x: x) -> Callable[..., None]:
+        return lambda _module, _inputs, output: stages.__setitem__(name, change(output))
+
+    def backbone(_module: nn.Module, _inputs: object, maps: list[Tensor]) -> None:
+        stages.update({f"backbone.{index}": found for index, found in enumerate(maps)})
+
+    def text(_module: nn.Module, _inputs: object, output: Any) -> None:
+        stages["text.last_hidden_state"], stages["text.pooler_output"] = output.last_hidden_state, output.pooler_output
+
+    def decoder(_module: nn.Module, _inputs: object, output: tuple[list[Tensor], list[Tensor]]) -> None:
+        stages["decoder.hs"], stages["decoder.inter_references"] = map(torch.stack, output)
+
+    def counted(part: str, names: Callable[[int], str], change: Callable[[Tensor], Tensor]) -> Callable[..., None]:
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            stages[names(calls[part])] = change(output)
+            calls[part] += 1
+
+        return hook
+
+    hooks = [
+        network.backbone.register_forward_hook(backbone),
+        network.text_encoder.register_forward_hook(text),
+        network.encoder.register_forward_hook(keep("encoder")),
+        network.decoder.register_forward_hook(decoder),
+        network.pixel_decoder.mask_features.register_forward_hook(keep("mask_features")),
+        network.fusion.register_forward_hook(counted("fusion", "fusion.call{}".format, lambda x: x.transpose(0, 1))),
+        network.controller.register_forward_hook(counted("controller", "controller.call{}".format, lambda x: x)),
+        network.text_projection.register_forward_hook(
+            counted("text_projection", lambda n: f"text.{('word', 'sentence')[n]}_features", lambda x: x)
+        ),
+    ]
+    for index, projection in enumerate(network.input_projections):
+        hooks.append(projection.register_forward_hook(keep(f"input_proj_{index}")))
+    for index, block in enumerate(network.pixel_decoder.blocks):
+        # The last thing that a block does is its third norm: (sentences, time, h, w, channels).
+        change = lambda x: x.flatten(1, 3).transpose(0, 1)  # noqa: E731
+        hooks.append(block.norm3.register_forward_hook(keep(f"fpn_cross_attn_{4 - index}", change)))
+    try:
+        yield stages
+    finally:
+        for hook in hooks:
+            hook.remove()
