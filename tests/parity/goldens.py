@@ -83,7 +83,9 @@ class Golden:
             ours = np.asarray(ours)
             if list(ours.shape) != list(sampled["shape"]):
                 raise CannotReplayError(f"{name}: our shape is {list(ours.shape)}, the official {sampled['shape']}")
-            ours = ours.reshape(-1)[:: sampled["stride"]]
+            # An array that is small enough is stored whole, in its own shape.
+            if stored.shape != ours.shape:
+                ours = ours.reshape(-1)[:: sampled["stride"]]
         return Comparison(name, ours, stored)
 
     def unseen(self) -> list[str]:
