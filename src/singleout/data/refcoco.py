@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
+from pickle import Unpickler, UnpicklingError
 from typing import Any, NoReturn
 
 from singleout.data import images
@@ -19,12 +19,12 @@ SPLITS = {
 }
 
 
-class _PlainUnpickler(pickle.Unpickler):
+class _PlainUnpickler(Unpickler):
     """Builds lists, dicts, strings and numbers only: anything that a pickle would call is refused."""
 
     def find_class(self, module_name: str, global_name: str, /) -> NoReturn:
         """Refuse the class or function that the file names."""
-        raise pickle.UnpicklingError(f"it asks for {module_name}.{global_name}, which references do not need")
+        raise UnpicklingError(f"it asks for {module_name}.{global_name}, which references do not need")
 
 
 def read_raw(root: Path, name: str, *, split_by: str | None = None) -> tuple[ImageSet, tuple[Reference, ...]]:

@@ -90,7 +90,7 @@ def read(path: Path, *, video_id: str | None = None) -> Tracks:
         if unseen:
             raise InputError(f"{picture} does not show segment {min(unseen)}, which {file.name} lists")
 
-    tracks = read_tracks(folder, list(segments), _read_ids, check)
+    tracks = read_tracks(folder, list(segments), read_segment_ids, check)
     kinds = {
         number(file, entry, "id"): (str(entry.get("name")), bool(entry.get("isthing", 1)))
         for entry in entries_of(file, content.get("categories", []), '"categories"')
@@ -178,7 +178,11 @@ def _segments(file: Path, frame: Mapping[str, Any]) -> dict[int, int]:
     return {number(file, segment, "id"): number(file, segment, "category_id") for segment in listed}
 
 
-def _read_ids(path: Path) -> Ids:
+def read_segment_ids(path: Path) -> Ids:
+    """Segment ids of an RGB PNG, R + 256 G + 65536 B: (height, width) int32, 0 is void.
+
+    Raises InputError for a picture that is not RGB or cannot be read.
+    """
     from PIL import Image
 
     try:
