@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, metavar="FOLDER", help="the data set, as it is downloaded")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where to write; made if it does not exist")
     parser.add_argument("--split", metavar="NAME", help="part of the data set (default: the one that papers report)")
+    parser.add_argument("--all-frames", action="store_true", help="of YouTube-VOS: show frames at full rate")
+    parser.add_argument("--resolution", metavar="NAME", help="of DAVIS: 480p (the default) or Full-Resolution")
+    parser.add_argument("--samples", metavar="FILE", help="list of samples of A2D or JHMDB from elsewhere")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="processes, each with the model loaded")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, …; several are dealt out in turn")
     parser.add_argument(
@@ -56,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Predict and pack; returns the exit code."""
     from singleout.evaluation.benchmarks import get
+    from singleout.evaluation.benchmarks.base import Source
     from singleout.evaluation.running import RunSpec, run_benchmark
     from singleout.runs.segmenting import StoppedError
     from singleout.systems.catalog import load
@@ -64,9 +68,12 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--processes {args.processes}: expected 1 or more")
     benchmark = get(args.benchmark)
     devices = () if args.device == "auto" else tuple(name.strip() for name in args.device.split(","))
-    split = benchmark.split(args.split)
+    samples = None if args.samples is None else Path(args.samples)
+    data = benchmark.checked(
+        Source(Path(args.data), args.split, all_frames=args.all_frames, resolution=args.resolution, samples=samples)
+    )
     load_model = partial(load, args.model)
-    spec = RunSpec(benchmark.name, Path(args.data), split, args.model, load_model, _options(args.option), devices)
+    spec = RunSpec(benchmark.name, data, args.model, load_model, _options(args.option), devices)
     began = time.monotonic()
     progress = _RunProgress(benchmark.name, quiet=args.quiet)
     out = Path(args.out)
@@ -93,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
             progress.close()
     summary: dict[str, Any] = {
         "benchmark": benchmark.name,
-        "split": split,
+        "split": data.split,
         "model": args.model,
         "predictions": str(out / "predictions"),
         "submission": str(archive) if archive else None,

@@ -17,7 +17,7 @@ from typing import Any
 
 from singleout.errors import InputError
 from singleout.evaluation.benchmarks import get
-from singleout.evaluation.benchmarks.base import Benchmark, Job
+from singleout.evaluation.benchmarks.base import Benchmark, Job, Source
 from singleout.evaluation.benchmarks.predictions import RUN_FOLDER
 from singleout.evaluation.selection import open_frames
 from singleout.runs.folder import RunFolder, files_in
@@ -36,13 +36,13 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 class RunSpec:
     """What a run is, in values that can be sent to another process.
 
-    benchmark: its name. model: its name, for the record. load: gives the segmenter. options: of the segmenter.
-    devices: names such as "cuda:0", dealt out to the processes in turn; empty where the segmenter is to choose.
+    benchmark: its name. data: as `Benchmark.checked` gives it. model: its name, for the record. load: gives the
+    segmenter. options: of the segmenter. devices: names such as "cuda:0", dealt out to the processes in turn; empty where
+    the segmenter is to choose.
     """
 
     benchmark: str
-    data: Path
-    split: str
+    data: Source
     model: str
     load: Load
     options: Mapping[str, Any]
@@ -66,11 +66,11 @@ def run_benchmark(
     whatever happens.
     """
     benchmark = get(spec.benchmark)
-    jobs = benchmark.open(spec.data, spec.split)
+    jobs = benchmark.open(spec.data)
     if not jobs:
-        raise InputError(f"{spec.data} has no video in the split {spec.split} of {benchmark.name}")
+        raise InputError(f"{spec.data.root} has no video in the split {spec.data.split} of {benchmark.name}")
     identity = {
-        "benchmark": {"name": benchmark.name, "split": spec.split},
+        "benchmark": {"name": benchmark.name, "split": spec.data.split, "all_frames": spec.data.all_frames},
         "data": _fingerprint(jobs),
         "model": spec.model,
         "settings": dict(spec.options),
@@ -98,7 +98,7 @@ def run_benchmark(
                 made = _apart(spec, left, predictions, min(processes, len(left)), stop)
             for place, written in made:
                 note(place, written)
-        benchmark.finish(jobs, predictions)
+        benchmark.finish(spec.data, jobs, predictions)
         archive = benchmark.submission(predictions, folder.target("submission", "submission.zip"))
         folder.add("submission", [archive] if archive else [])
         folder.add(RUN_FOLDER, files_in(predictions))
@@ -208,7 +208,7 @@ class _Process:
         benchmark, segmenter = get(spec.benchmark), spec.load()
         check_task(segmenter, benchmark)
         device = {"device": spec.devices[self.number % len(spec.devices)]} if spec.devices else {}
-        return _Worker(segmenter, benchmark, benchmark.open(spec.data, spec.split), {**spec.options, **device})
+        return _Worker(segmenter, benchmark, benchmark.open(spec.data), {**spec.options, **device})
 
 
 _process: list[_Process] = []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from singleout.data.files import base_split
 from singleout.errors import InputError
 from singleout.evaluation.report.values import Evaluation
 from singleout.prompts import Prompt
@@ -22,14 +23,32 @@ def quietly(name: str, done: int, total: int) -> None:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Which data are meant.
+
+    root: folder of the data set. split: None for the one that papers report. Benchmarks say which of the others they
+    take: truth, a folder or file of truth that does not belong to the download; all_frames: show a model the frames at
+    full rate (YouTube-VOS); resolution: "480p" or "Full-Resolution" (DAVIS); samples: a list of what is asked (A2D,
+    JHMDB).
+    """
+
+    root: Path
+    split: str | None = None
+    truth: Path | None = None
+    all_frames: bool = False
+    resolution: str | None = None
+    samples: Path | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """One video, or image, that a model is asked about, and what it is asked.
 
-    name: of the video in its data set; it may have slashes. video: folder of frames, video file or picture. frames:
-    the names, without suffix, of the frames that are shown to the model; None for all. keep: the names of the frames
-    whose masks are predictions; None for all that are shown. asks: called when it is the job's turn; each group of
-    prompts is asked by itself, so that its answers do not compete with those of another group. num_frames: roughly,
-    for the progress. about: what the benchmark needs when it writes the answers down.
+    name: of the video in its data set. video: folder of frames, video file or picture. frames: the names, without
+    suffix, of the frames that are shown to the model; None for all. keep: the names of the frames whose masks are
+    predictions; None for all that are shown. asks: called when it is the job's turn; each group of prompts is asked by
+    itself, so that its answers do not compete with those of another group. num_frames: roughly, for the progress.
+    about: what the benchmark needs when it writes the answers down.
     """
 
     name: str
@@ -37,7 +56,7 @@ class Job:
     asks: Callable[[], Sequence[tuple[Prompt, ...]]]
     frames: tuple[str, ...] | None = None
     keep: tuple[str, ...] | None = None
-    num_frames: int = 0
+    num_frames: int = 1
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -46,39 +65,49 @@ class Benchmark(ABC):
     """One benchmark; frozen, and cheap to make: data are read by the methods.
 
     name: on the command line. title: as papers call it. task: of instances, semantic, panoptic, referring, objects.
-    splits: that can be evaluated, the usual one first. layout, result, archive: one line each for people: the files of
-    the data set, of predictions, and what the server takes.
+    splits: that can be evaluated, the usual one first. result, archive: one line each for people: the files of
+    predictions, and what the server takes. takes: which of the further fields of `Source` mean something here.
+    corrects: the defects of the official evaluator that `corrected` mends, "" where there are none.
     """
 
     name: str
     title: str
     task: str
     splits: tuple[str, ...]
-    layout: str
     result: str
     archive: str
+    takes: tuple[str, ...] = ()
+    corrects: str = ""
 
-    def split(self, wanted: str | None) -> str:
-        """The wanted split, or the usual one. Raises InputError for one that this benchmark does not have."""
-        if wanted is None:
-            return self.splits[0]
-        if wanted not in self.splits:
-            raise InputError(f"--split {wanted}: {self.name} has {', '.join(self.splits)}")
-        return wanted
+    def checked(self, data: Source, *, corrected: bool = False) -> Source:
+        """The source with its split filled in.
+
+        Raises InputError for a split that this benchmark does not have, and for whatever means nothing to it.
+        """
+        split = data.split or self.splits[0]
+        # Development splits are shorter lists beside an official one: see singleout.data.
+        if base_split(split) not in self.splits and split not in self.splits:
+            raise InputError(f"--split {split}: {self.name} has {', '.join(self.splits)}")
+        for option in ("truth", "all_frames", "resolution", "samples"):
+            if getattr(data, option) not in {None, False} and option not in self.takes:
+                raise InputError(f"--{option.replace('_', '-')} means nothing for {self.name}: leave it out")
+        if corrected and not self.corrects:
+            raise InputError(f"--corrected: the official evaluator of {self.name} has no known defect; leave it out")
+        return replace(data, split=split)
 
     @abstractmethod
     def evaluate(
-        self, data: Path, predictions: Path, split: str | None = None, on_video: OnVideo = quietly
+        self, data: Source, predictions: Path, *, corrected: bool = False, on_video: OnVideo = quietly
     ) -> Evaluation:
         """The official numbers of predictions.
 
-        data: folder of the data set. predictions: folder or zip in the format of the benchmark, the output of
-        `singleout run`, or where masks of ids are due a folder with the outputs of `singleout segment`, one a video.
-        Raises InputError, naming the file, for whatever is missing, damaged or does not belong to the split; there is
-        no table of some of the videos.
+        data: as `checked` gives it. predictions: folder or file in the format of the benchmark, or where masks of ids
+        are due a folder with the outputs of `singleout segment`, one a video. corrected: mend the defects that
+        `corrects` names. Raises InputError, naming the file, for whatever is missing, damaged or does not belong to the
+        split; there is no table of some of the videos.
         """
 
-    def open(self, data: Path, split: str | None = None) -> list[Job]:
+    def open(self, data: Source) -> list[Job]:
         """What a model is asked, video by video. Raises InputError where no prompt can ask for this task."""
         raise InputError(
             f"{self.name} cannot be run by a model of singleout, whose models need to be asked for something: make "
@@ -97,17 +126,10 @@ class Benchmark(ABC):
         """
         raise InputError(f"{self.name} cannot be run by a model of singleout")
 
-    def finish(self, jobs: Sequence[Job], folder: Path) -> None:
+    def finish(self, data: Source, jobs: Sequence[Job], folder: Path) -> None:
         """Make of the predictions of all jobs what the format wants beside them, such as one JSON file of all."""
         return
 
     def submission(self, folder: Path, archive: Path) -> Path | None:
         """Pack the predictions in `folder` exactly as the server takes them; None where there is no server."""
         return None
-
-
-def walk(names: Sequence[str], on_video: OnVideo) -> Iterator[str]:
-    """The names one after the other; `on_video` is told when the caller comes back for the next one."""
-    for index, name in enumerate(names):
-        yield name
-        on_video(name, index + 1, len(names))
