@@ -125,14 +125,15 @@ def judge(path: Path, part: str, comparison: Comparison) -> Line:
     """Measure one comparison against its limit."""
     ours, golden = np.asarray(comparison.ours), np.asarray(comparison.golden)
     rule = limit_for(part, path.name, comparison.name, golden)
-    limit = f"{rule.limit} ({rule.source})"
+    limit = str(rule.limit)
     if ours.shape != golden.shape:
         error = f"our shape is {list(ours.shape)}, the official {list(golden.shape)}"
         return Line(path, comparison.name, False, error, limit)
     if (ours.dtype.kind in "US") != (golden.dtype.kind in "US") or "O" in (ours.dtype.kind, golden.dtype.kind):
         return Line(path, comparison.name, False, f"we have {ours.dtype}, the official is {golden.dtype}", limit)
     verdict = rule.limit.judge(ours, golden)
-    return Line(path, comparison.name, verdict.passed, verdict.error, limit)
+    values = f" ({ours} instead of {golden})" if golden.ndim == 0 and not verdict.passed else ""
+    return Line(path, comparison.name, verdict.passed, verdict.error + values, limit)
 
 
 def check(paths: Iterable[Path], shared: Path) -> Iterator[Line]:

@@ -1,4 +1,4 @@
-"""J and F of DAVIS, on real masks with predictions by rule and on edge cases: sections 1 and 12 of the metrics' README."""
+"""J and F of DAVIS: real masks with predictions by rule, and edge cases (sections 1 and 12 of the metrics' README)."""
 
 from __future__ import annotations
 
@@ -86,21 +86,19 @@ def _table(golden: Golden, prefix: str, result: DavisResult) -> Iterator[Compari
 
 @cache
 def _scores(shared: Path, case: str, sequence: str) -> VideoScores:
-    """The values of a sequence; both files with goldens of real masks ask for them."""
-    masks = (rules.read_mask(path) for path in Context(shared).annotations(sequence))
-    numbered = enumerate(masks)
-    if case == "davis16-semi":
-        frames = ((rules.predicted(mask, frame).astype(np.int32), mask.astype(np.int32)) for frame, mask in numbered)
-        return semi_supervised(frames, where=sequence)
-    if case == "davis16-unsup":
-        frames = ((rules.predicted(mask, frame).astype(np.int32), mask.astype(np.int32)) for frame, mask in numbered)
-        return unsupervised(frames, where=sequence)
+    """The values of a sequence, which both files with goldens of real masks ask for; Ref-DAVIS is refdavis-0 to -3."""
+    name, _, annotator = case.partition("refdavis-")
+    if name not in ("", *CASES):
+        raise CannotReplayError(f"unknown case {case}; known are {', '.join(CASES)}")
+    masks = enumerate(rules.read_mask(path) for path in Context(shared).annotations(sequence))
     if case == "multi-semi":
-        return semi_supervised((rules.semi_supervised_pair(mask, frame)[::-1] for frame, mask in numbered))
-    if case == "multi-unsup" or case.startswith("refdavis-"):
-        offset = int(case.removeprefix("refdavis-")) if case.startswith("refdavis-") else 0
-        return unsupervised((rules.unsupervised_pair(mask, frame, offset)[::-1] for frame, mask in numbered))
-    raise CannotReplayError(f"unknown case {case}; known are {', '.join(CASES)}")
+        pairs = (rules.semi_supervised_pair(mask, frame) for frame, mask in masks)
+    elif case in ("davis16-semi", "davis16-unsup"):
+        pairs = ((mask.astype(np.int32), rules.predicted(mask, frame).astype(np.int32)) for frame, mask in masks)
+    else:
+        pairs = (rules.unsupervised_pair(mask, frame, int(annotator or 0)) for frame, mask in masks)
+    evaluate = semi_supervised if case.endswith("-semi") else unsupervised
+    return evaluate(((found, truth) for truth, found in pairs), where=sequence)
 
 
 def _edge_cases(golden: Golden) -> Iterator[Comparison]:
