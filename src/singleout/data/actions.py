@@ -18,14 +18,14 @@ _NEEDS_H5PY = "reading A2D's masks needs h5py: pip install 'singleout[data]'"
 
 
 def read_a2d(root: Path, *, split: str = "test", samples: Path | None = None) -> tuple[ActionSample, ...]:
-    """The samples of A2D-Sentences: every annotated frame of every sentence, in the order of a2d_annotation.txt.
+    """The samples of A2D-Sentences: every annotated frame of every sentence, the videos as a2d_annotation.txt has them.
 
     root: ``Release/{videoset.csv,clips320H}``, ``text_annotations/{a2d_annotation.txt,a2d_missed_videos.txt}`` and
     ``text_annotations/a2d_annotation_with_instances/<video>/<frame>.h5``. samples: a JSON list of [sentence, video,
     frame, instance] to take instead; otherwise the HDF5 files are asked which instances they show. A row of a copied
     instance ("1 (copy)") and videos that are missing are left out. Raises InputError for missing or damaged files.
     """
-    masks = first_of(root, _either("a2d_annotation_with_instances"), "a folder of HDF5 files for each video")
+    masks = first_of(root, either("a2d_annotation_with_instances"), "a folder of HDF5 files for each video")
     if samples is not None:
         rows = read_json(samples)
         if not isinstance(rows, list):
@@ -46,6 +46,39 @@ def a2d_split(root: Path) -> dict[str, str]:
                 raise InputError(f"{path}, line {number}: expected 0 (train) or 1 (test) at the end, got {row[-1]!r}")
             videos[row[0]] = "test" if row[-1].strip() == "1" else "train"
     return videos
+
+
+def a2d_rows(root: Path) -> dict[str, list[tuple[int, str]]]:
+    """The instances and sentences of each video, in the order of a2d_annotation.txt.
+
+    A row of "1 (copy)" is left out: its mask is that of another row, and all published numbers are without it. Raises
+    InputError for a line that is not a video, an instance and a sentence.
+    """
+    path = first_of(root, either("a2d_annotation.txt"), "video, instance and sentence, one a line")
+    rows: dict[str, list[tuple[int, str]]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for number, row in enumerate(csv.reader(file), 1):
+            if not row or row[0] == "video_id":
+                continue
+            if len(row) < 3:
+                raise InputError(f"{path}, line {number}: expected a video, an instance and a sentence, got {row}")
+            check_name(row[0], f"name of a video in {path}")
+            if row[1].strip().isdecimal():
+                rows.setdefault(row[0], []).append((int(row[1]), row[2]))
+    return rows
+
+
+def missed_videos(root: Path) -> frozenset[str]:
+    """The videos of a2d_missed_videos.txt, which have no masks."""
+    for name in either("a2d_missed_videos.txt"):
+        if (root / name).is_file():
+            return frozenset(line.split(",")[0] for line in read_lines(root / name))
+    return frozenset()
+
+
+def either(name: str) -> list[str]:
+    """The two places of a file of A2D-Sentences."""
+    return [f"text_annotations/{name}", name]
 
 
 def read_a2d_mask(sample: ActionSample) -> npt.NDArray[np.bool_]:
@@ -101,40 +134,21 @@ def read_jhmdb_mask(sample: ActionSample) -> npt.NDArray[np.bool_]:
     return np.asarray(masks[:, :, sample.frame - 1] > 0, np.bool_)
 
 
-def _either(name: str) -> list[str]:
-    return [f"text_annotations/{name}", name]
-
-
 def _found_samples(root: Path, masks: Path, split: str) -> Iterator[ActionSample]:
-    path = first_of(root, _either("a2d_annotation.txt"), "video, instance and sentence, one a line")
-    splits = a2d_split(root)
+    splits, missed = a2d_split(root), missed_videos(root)
     if split not in splits.values():
         raise InputError(f"A2D has no split {split!r}: choose train or test")
-    missed = _missed(root)
-    shown: dict[Path, tuple[int, ...]] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.reader(file), 1):
-            if not row or row[0] == "video_id":
-                continue
-            if len(row) < 3:
-                raise InputError(f"{path}, line {number}: expected a video, an instance and a sentence, got {row}")
-            video, instance, text = row[0], row[1].strip(), row[2]
-            # One row says "1 (copy)"; its mask is that of another row, and all published numbers are without it.
-            if not instance.isdecimal() or video in missed or splits.get(video) != split:
-                continue
-            check_name(video, f"name of a video in {path}")
-            for picture in sorted((masks / video).glob("*.h5")):
-                if picture not in shown:
-                    shown[picture] = tuple(_read_h5(picture)[0])
-                if int(instance) in shown[picture]:
-                    yield _a2d_sample(root, masks, video, int(picture.stem), int(instance), text)
-
-
-def _missed(root: Path) -> frozenset[str]:
-    for name in _either("a2d_missed_videos.txt"):
-        if (root / name).is_file():
-            return frozenset(line.split(",")[0] for line in read_lines(root / name))
-    return frozenset()
+    shown: dict[Path, frozenset[int]] = {}
+    for video, rows in a2d_rows(root).items():
+        if video in missed or splits.get(video) != split:
+            continue
+        for instance, text in rows:
+            for file in sorted((masks / video).glob("*.h5")):
+                if file not in shown:
+                    shown[file] = frozenset(_read_h5(file)[0])
+                # A frame without the instance is no sample.
+                if instance in shown[file]:
+                    yield _a2d_sample(root, masks, (video, int(file.stem), instance), text)
 
 
 def _listed_sample(root: Path, masks: Path, row: object, where: str) -> ActionSample:
@@ -144,10 +158,11 @@ def _listed_sample(root: Path, masks: Path, row: object, where: str) -> ActionSa
     if not isinstance(text, str) or not isinstance(video, str) or type(frame) is not int or type(instance) is not int:
         raise InputError(f"{where}: expected [sentence, video, frame, instance], got {row!r:.60}")
     check_name(video, f"name of a video in {where}")
-    return _a2d_sample(root, masks, video, frame, instance, text)
+    return _a2d_sample(root, masks, (video, frame, instance), text)
 
 
-def _a2d_sample(root: Path, masks: Path, video: str, frame: int, instance: int, text: str) -> ActionSample:  # noqa: PLR0917
+def _a2d_sample(root: Path, masks: Path, key: tuple[str, int, int], text: str) -> ActionSample:
+    video, frame, instance = key
     return ActionSample(
         f"v_{video}_f_{frame}_i_{instance}",
         video,
