@@ -67,6 +67,7 @@ def tokens_of(token_ids: Sequence[Sequence[int]], network: ReferFormerNetwork) -
 def recorded(network: ReferFormerNetwork) -> Iterator[Stages]:
     """Collects what the parts of the network compute while the block runs."""
     stages: Stages = {}
+    network.rows_at_once = 1000  # all at once: each part is looked at in one call
     calls = {"fusion": 0, "controller": 0, "text_projection": 0}
 
     def keep(name: str, change: Callable[[Tensor], Tensor] = lambda x: x) -> Callable[..., None]:
@@ -109,5 +110,6 @@ def recorded(network: ReferFormerNetwork) -> Iterator[Stages]:
     try:
         yield stages
     finally:
+        del network.rows_at_once
         for hook in hooks:
             hook.remove()

@@ -42,9 +42,15 @@ def _stages(golden: Golden, context: Context) -> Iterator[Comparison]:
         sight = network.look(frames, padding, spec["valid_indices"])
         sentences = network.read(*tokens_of(spec["token_ids"], network))
         found = network(sight, sentences, sizes, every_layer=True)
-    for index in range(4 if padding is not None else 0):
-        size = stages[f"backbone.{index}"].shape[2:]
-        stages[f"backbone_mask.{index}"] = F.interpolate(padding.float(), size, mode="nearest").flatten(0, 1)
+    for index in range(4):
+        maps = stages[f"backbone.{index}"].unflatten(0, frames.shape[:2])
+        hidden = torch.zeros(frames.shape[:2] + frames.shape[3:]) if padding is None else padding.float()
+        hidden = F.interpolate(hidden, maps.shape[3:], mode="nearest")
+        if spec["valid_indices"] is not None:
+            # The official arrays begin after all other frames were dropped.
+            rows = range(len(frames)), spec["valid_indices"]
+            maps, hidden = maps[rows][:, None], hidden[rows][:, None]
+        stages[f"backbone.{index}"], stages[f"backbone_mask.{index}"] = maps.flatten(0, 1), hidden.flatten(0, 1)
     for name in golden.names("stage/"):
         stage = name.removeprefix("stage/")
         if stage not in stages:
