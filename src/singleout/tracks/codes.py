@@ -105,16 +105,16 @@ def checked(codes: Sequence[bytes], height: int, width: int) -> list[bytes]:
     """
     if not codes:
         return []
-    runs, first = _runs(codes)
-    totals = np.add.reduceat(runs, first)
-    negative = np.minimum.reduceat(runs, first) < 0
+    all_runs, first = runs(codes)
+    totals = np.add.reduceat(all_runs, first)
+    negative = np.minimum.reduceat(all_runs, first) < 0
     wrong = np.flatnonzero(negative | (totals != height * width))
     if len(wrong):
         raise InputError(
             f"a run-length code covers {totals[wrong[0]]} pixels, but the picture, {width}x{height}, "
             f"has {height * width}"
         )
-    empty_run = runs == 0
+    empty_run = all_runs == 0
     empty_run[first] = False
     odd = np.logical_or.reduceat(empty_run, first)
     return [
@@ -122,33 +122,44 @@ def checked(codes: Sequence[bytes], height: int, width: int) -> list[bytes]:
     ]
 
 
-def _runs(codes: Sequence[bytes]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
-    """All runs of all codes, (num_runs,), and where each code's runs begin, (num_codes,)."""
-    lengths = np.array([len(code) for code in codes])
-    characters = np.frombuffer(b"".join(codes), np.uint8).astype(np.int64) - 48
-    goes_on = (characters & 32) != 0
-    ends = np.cumsum(lengths) - 1
-    if not lengths.all() or characters.min() < 0 or characters.max() > 63 or goes_on[ends].any():
-        raise InputError("a run-length code is damaged: it is empty, cut off or has characters that no code has")
-    start = np.flatnonzero(np.concatenate([[True], ~goes_on[:-1]]))
-    stop = np.append(start[1:], len(characters))
-    if (stop - start).max() > _MOST_CHARACTERS:
-        raise InputError("a run-length code is damaged: one of its runs is longer than any picture")
-    place = np.arange(len(characters)) - np.repeat(start, stop - start)
-    values = np.add.reduceat((characters & 31) << (5 * place), start)
-    values -= ((characters[stop - 1] & 16) != 0) * (np.int64(1) << (5 * (stop - start)))
+def runs(codes: Sequence[bytes]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
+    """All runs of all codes, (num_runs,), and where each code's runs begin, (num_codes,).
 
-    # From the third run on, a value is the difference to the run two before it: two interleaved sums per code.
-    first = np.searchsorted(start, ends - lengths + 1)
-    num_runs = np.diff(np.append(first, len(values)))
-    order = np.arange(len(values)) - np.repeat(first, num_runs)
-    is_odd = order % 2 == 1
-    runs = values.copy()
-    for chain in (is_odd, ~is_odd & (order > 0)):
-        sums = np.cumsum(np.where(chain, values, 0))
-        before = np.concatenate([[0], sums])[first]
-        runs[chain] = (sums - np.repeat(before, num_runs))[chain]
-    return runs, first
+    Raises InputError for a code that is damaged. Whether the runs add up to a picture is not looked at.
+    """
+    if not codes:
+        return np.zeros(0, np.int64), np.zeros(0, np.intp)
+    lengths = np.array([len(code) for code in codes])
+    # In eight bits everything below the first character of the alphabet comes out above its last one.
+    characters = np.frombuffer(b"".join(codes), np.uint8) - np.uint8(48)
+    goes_on = characters > 31
+    ends = np.cumsum(lengths) - 1
+    if not lengths.all() or characters.max() > 63 or goes_on[ends].any():
+        raise InputError("a run-length code is damaged: it is empty, cut off or has characters that no code has")
+    last = np.flatnonzero(~goes_on)
+    # A value's last character is its highest and holds the sign. Most values have no other.
+    values = ((characters[last] & 31) ^ 16).astype(np.int64) - 16
+    num_characters = np.diff(last, prepend=-1)
+    long = np.flatnonzero(num_characters > 1)
+    most = int(num_characters[long].max(initial=1))
+    if most > _MOST_CHARACTERS:
+        raise InputError("a run-length code is damaged: one of its runs is longer than any picture")
+    for place in range(1, most):
+        at = long[num_characters[long] > place]
+        values[at] = (values[at] << 5) + (characters[last[at] - place] & 31)
+
+    # From the fourth run on, a value is the difference to the run two before it. Made so for the third one too, they
+    # are two interleaved sums per code, and every other value of the whole list is a chain of such sums.
+    first = np.searchsorted(last, ends - lengths + 1)
+    third = first[np.diff(np.append(first, len(values))) > 2] + 2
+    values[third] -= values[third - 2]
+    for parity in (0, 1):
+        chain = values[parity::2]
+        np.cumsum(chain, out=chain)
+        begin = (first + 1 - parity) // 2
+        before = np.concatenate([[0], chain])[begin]
+        chain -= np.repeat(before, np.diff(np.append(begin, len(chain))))
+    return values, first
 
 
 def _rles(codes: Sequence[bytes], height: int, width: int) -> list[dict[str, Any]]:

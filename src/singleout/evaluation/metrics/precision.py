@@ -1,0 +1,276 @@
+"""Average precision and recall over scenes: the engine that tracks of videos and masks of images share.
+
+A scene is a video or an image. Detections of a scene and category are matched to its truths, best score first, and the
+outcomes of all scenes are merged into curves. The method is that of COCO's evaluator (Lin et al. 2014), to the last
+rounding: 10 thresholds of IoU from 0.5 to 0.95, precision read at 101 points of recall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from singleout.errors import InputError
+
+Bool: TypeAlias = npt.NDArray[np.bool_]
+Float: TypeAlias = npt.NDArray[np.float64]
+SceneId: TypeAlias = int | str
+
+THRESHOLDS: Float = np.linspace(0.5, 0.95, 10)
+RECALL_POINTS: Float = np.linspace(0.0, 1.0, 101)
+# No overlap is asked to be larger than this, so that equal masks match at a threshold of 1 in spite of rounding.
+_LARGEST_THRESHOLD = 1 - 1e-10
+
+
+@dataclass(frozen=True)
+class AreaRange:
+    """Truths and detections of low <= area <= high pixels. name: all, small, medium or large."""
+
+    name: str
+    low: float
+    high: float
+
+
+def area_ranges(small: float, large: float) -> tuple[AreaRange, ...]:
+    """The four ranges of an evaluator, split at squares of these sides in pixels."""
+    end = 1e10
+    return (
+        AreaRange("all", 0.0, end),
+        AreaRange("small", 0.0, small**2),
+        AreaRange("medium", small**2, large**2),
+        AreaRange("large", large**2, end),
+    )
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What evaluators of this family differ in.
+
+    areas: ranges that are scored apart; the first one is the whole. max_detections: ascending; how many detections of
+    a scene and category count, and the largest is what is matched at all. crowds_are_ignored: a detection that matches
+    a crowd is neither right nor wrong; False: a crowd is a truth like others, but for taking any number of detections.
+    """
+
+    areas: tuple[AreaRange, ...]
+    max_detections: tuple[int, ...] = (1, 10, 100)
+    crowds_are_ignored: bool = True
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Precision and recall of every category.
+
+    precision: (thresholds, recall points, categories, areas, max_detections) float64, -1 for a category without truth.
+    recall: (thresholds, categories, areas, max_detections). scores: like precision, the score of the detection at which
+    the precision was read. The axes are those of rules and of `THRESHOLDS`, `RECALL_POINTS` and categories.
+    """
+
+    rules: Rules
+    categories: tuple[int, ...]
+    precision: Float
+    recall: Float
+    scores: Float
+
+    def average_precision(
+        self,
+        *,
+        threshold: float | None = None,
+        area: str = "all",
+        max_detections: int | None = None,
+        categories: Iterable[int] | None = None,
+    ) -> float:
+        """Mean precision over thresholds, recall points and categories; -1 where no category has truth.
+
+        threshold: one of `THRESHOLDS`, None for all. max_detections: None for the largest. categories: None for all.
+        """
+        return self._mean(self.precision, threshold, area, max_detections, categories)
+
+    def average_recall(
+        self,
+        *,
+        threshold: float | None = None,
+        area: str = "all",
+        max_detections: int | None = None,
+        categories: Iterable[int] | None = None,
+    ) -> float:
+        """Mean recall over thresholds and categories; parameters as in `average_precision`."""
+        return self._mean(self.recall, threshold, area, max_detections, categories)
+
+    def _mean(
+        self,
+        values: Float,
+        threshold: float | None,
+        area: str,
+        max_detections: int | None,
+        categories: Iterable[int] | None,
+    ) -> float:
+        limits = self.rules.max_detections
+        limit = limits.index(limits[-1] if max_detections is None else max_detections)
+        part = values[..., [each.name for each in self.rules.areas].index(area), limit]
+        if threshold is not None:
+            part = part[np.isclose(THRESHOLDS, threshold)]
+        if categories is not None:
+            part = part[..., [self.categories.index(category) for category in categories]]
+        known = part[part > -1]
+        return float(np.mean(known)) if known.size else -1.0
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of the detections of one scene and category, best score first; num_truths that count, by area."""
+
+    scores: Float
+    right: Bool
+    wrong: Bool
+    num_truths: npt.NDArray[np.intp]
+
+
+class Accumulator:
+    """Matches scene by scene and keeps the outcomes only, some bytes a detection."""
+
+    def __init__(self, categories: Iterable[int], rules: Rules):
+        self.rules = rules
+        self.categories = tuple(sorted(set(categories)))
+        self._outcomes: dict[int, dict[SceneId, _Outcome]] = {category: {} for category in self.categories}
+        self._scenes: set[SceneId] = set()
+
+    def open(self, scene: SceneId) -> None:
+        """Announce a scene. Raises InputError if it was there before."""
+        if scene in self._scenes:
+            raise InputError(f"{scene!r} was scored before: give the detections of a video or image all at once")
+        self._scenes.add(scene)
+
+    def add(
+        self,
+        scene: SceneId,
+        category: int,
+        *,
+        ious: Float,
+        scores: Float,
+        areas: Float,
+        truth_areas: Float,
+        crowd: Bool,
+        unmatched_are_ignored: bool = False,
+    ) -> None:
+        """Match the detections of a scene and category.
+
+        ious: (detections, truths). scores, areas: (detections,), best score first and no more than the largest of
+        max_detections: see `ranked`. truth_areas, crowd: (truths,). unmatched_are_ignored: a detection without a truth
+        is not held against the system.
+        """
+        low = np.array([each.low for each in self.rules.areas])[:, None]
+        high = np.array([each.high for each in self.rules.areas])[:, None]
+        ignored = (truth_areas < low) | (truth_areas > high)
+        if self.rules.crowds_are_ignored:
+            ignored |= crowd
+        matched, on_ignored = match(ious, ignored, crowd)
+        beyond = ((areas < low) | (areas > high) | unmatched_are_ignored)[:, None]
+        self._outcomes[category][scene] = _Outcome(
+            scores,
+            right=matched & ~on_ignored,
+            wrong=~matched & ~beyond,
+            num_truths=np.count_nonzero(~ignored, axis=1),
+        )
+
+    def curves(self) -> Curves:
+        """Precision and recall of what was added so far."""
+        places = (len(self.categories), len(self.rules.areas), len(self.rules.max_detections))
+        precision = np.full((len(THRESHOLDS), len(RECALL_POINTS), *places), -1.0)
+        recall = np.full((len(THRESHOLDS), *places), -1.0)
+        scores = np.full_like(precision, -1.0)
+        for place, category in enumerate(self.categories):
+            found = self._outcomes[category]
+            if found:
+                # Scenes in order of their ids, as equal scores stay in that order.
+                outcomes = [found[scene] for scene in sorted(found, key=_order)]
+                _read_curves(
+                    outcomes, self.rules.max_detections, precision[:, :, place], recall[:, place], scores[:, :, place]
+                )
+        return Curves(self.rules, self.categories, precision, recall, scores)
+
+
+def summary(curves: Curves) -> dict[str, float]:
+    """The twelve numbers of COCO's evaluator, by the names that papers use: AP, AP50, AP75, APs, …, AR1, …, ARl."""
+    return {
+        "AP": curves.average_precision(),
+        "AP50": curves.average_precision(threshold=0.5),
+        "AP75": curves.average_precision(threshold=0.75),
+        **{f"AP{area[0]}": curves.average_precision(area=area) for area in ("small", "medium", "large")},
+        **{f"AR{limit}": curves.average_recall(max_detections=limit) for limit in curves.rules.max_detections},
+        **{f"AR{area[0]}": curves.average_recall(area=area) for area in ("small", "medium", "large")},
+    }
+
+
+def ranked(scores: Sequence[float], limit: int | None = None) -> npt.NDArray[np.intp]:
+    """Places of the best scores, best first; equal scores stay in order. Raises InputError for one that is no number."""
+    values = np.asarray(scores, np.float64)
+    wrong = np.flatnonzero(~np.isfinite(values))
+    if len(wrong):
+        raise InputError(f"the score of detection {wrong[0]} is {values[wrong[0]]}: expected a finite number")
+    return np.argsort(-values, kind="stable")[:limit]
+
+
+def match(ious: Float, ignored: Bool, crowd: Bool) -> tuple[Bool, Bool]:
+    """Which detections find a truth, and which of them one that is ignored, both (areas, thresholds, detections).
+
+    ious: (detections, truths), best score first. ignored: (areas, truths). crowd: (truths,), truths that any number of
+    detections may take. Each detection takes the free truth of largest overlap, the later one of equals; an ignored
+    truth only if there is no other.
+    """
+    num_detections, num_truths = ious.shape
+    shape = (len(ignored), len(THRESHOLDS), num_detections)
+    matched, on_ignored = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+    if not num_truths:
+        return matched, on_ignored
+    least = np.minimum(THRESHOLDS, _LARGEST_THRESHOLD)
+    free = np.ones((*shape[:2], num_truths), np.bool_)
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    for place in np.flatnonzero(ious.max(axis=1) >= least[0]):
+        possible = free & (ious[place] >= least[:, None])
+        counted = possible & ~ignored[:, None]
+        possible = np.where(counted.any(axis=-1, keepdims=True), counted, possible)
+        # argmax finds the first of equals, so it looks from the end.
+        best = num_truths - 1 - np.argmax(np.where(possible, ious[place], -1.0)[..., ::-1], axis=-1)
+        found = possible.any(axis=-1)
+        matched[..., place] = found
+        on_ignored[..., place] = found & ignored[rows, best]
+        free[rows, columns, best] &= ~found | crowd[best]
+    return matched, on_ignored
+
+
+def _order(scene: SceneId) -> tuple[bool, SceneId]:
+    return isinstance(scene, str), scene
+
+
+def _read_curves(
+    outcomes: Sequence[_Outcome], limits: Sequence[int], precision: Float, recall: Float, scores: Float
+) -> None:
+    """Fill in the curves of one category: (thresholds, points, areas, limits), (thresholds, areas, limits), as first."""
+    num_truths = np.sum([outcome.num_truths for outcome in outcomes], axis=0)
+    merged = np.concatenate([outcome.scores for outcome in outcomes])
+    order = np.argsort(-merged, kind="stable")
+    merged = merged[order]
+    rank = np.concatenate([np.arange(len(outcome.scores)) for outcome in outcomes])[order]
+    right = np.concatenate([outcome.right for outcome in outcomes], axis=-1)[..., order]
+    wrong = np.concatenate([outcome.wrong for outcome in outcomes], axis=-1)[..., order]
+    for area in np.flatnonzero(num_truths):
+        for place, limit in enumerate(limits):
+            if place and limits[place - 1] > rank.max(initial=-1):
+                for curves in (precision, recall, scores):
+                    curves[..., area, place] = curves[..., area, place - 1]
+                continue
+            within = rank < limit
+            num_right = np.cumsum(right[area][:, within], axis=1).astype(np.float64)
+            num_wrong = np.cumsum(wrong[area][:, within], axis=1).astype(np.float64)
+            reached = num_right / num_truths[area]
+            # What lies beyond the recall that was reached reads the zero behind the last detection.
+            curve = np.pad(num_right / (num_wrong + num_right + np.spacing(1)), ((0, 0), (0, 1)))
+            curve = np.maximum.accumulate(curve[:, ::-1], axis=1)[:, ::-1]
+            at = np.stack([np.searchsorted(row, RECALL_POINTS, side="left") for row in reached])
+            precision[..., area, place] = np.take_along_axis(curve, at, axis=1)
+            recall[:, area, place] = reached[:, -1] if reached.size else 0.0
+            scores[..., area, place] = np.append(merged[within], 0.0)[at]

@@ -1,0 +1,128 @@
+"""Overlap of tracks, from their run-length codes.
+
+The frames of a video are laid one behind the other, so that a track is one row of pixels, and runs of it are counted
+against runs of another. All codes of a video are read at once; no mask is decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from singleout.data.records import Rle
+from singleout.errors import InputError
+from singleout.tracks import codes
+
+Float: TypeAlias = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A track, its frames laid one behind the other.
+
+    runs: (num_runs, 2) where each run of the mask begins and ends. covered: (num_runs, 2) how many pixels of the mask
+    lie before these places. Both are whole numbers in floating point. begins: (num_frames + 1,) the first run of each
+    frame, and the number of runs. areas: (num_frames,) pixels in each frame.
+    """
+
+    runs: Float
+    covered: Float
+    begins: npt.NDArray[np.int64]
+    areas: npt.NDArray[np.int64]
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames."""
+        return len(self.areas)
+
+    @property
+    def mean_area(self) -> float:
+        """Mean over the frames in which the mask is not empty; 0 if there is none."""
+        seen = self.areas[self.areas > 0]
+        return float(seen.mean()) if len(seen) else 0.0
+
+    def cut(self, num_frames: int) -> Stack:
+        """The first frames only."""
+        if num_frames == self.num_frames:
+            return self
+        end = self.begins[num_frames]
+        return Stack(self.runs[:end], self.covered[:end], self.begins[: num_frames + 1], self.areas[:num_frames])
+
+
+def stacks(tracks: Sequence[Sequence[Rle | None]]) -> list[Stack]:
+    """Tracks of one video, each a code or None for each frame.
+
+    Raises InputError where sizes differ or a code is damaged.
+    """
+    sizes = {tuple(code["size"]) for track in tracks for code in track if code is not None}
+    if len(sizes) > 1:
+        said = " and ".join(f"{width}x{height}" for height, width in sorted(sizes))
+        raise InputError(f"masks of one video have different sizes, {said}: they must have the size of the video")
+    height, width = sizes.pop() if sizes else (1, 1)
+    nothing = codes.encode(np.zeros((1, 1), np.bool_), size=(height, width))
+    listed = [nothing if code is None else _counts(code) for track in tracks for code in track]
+    lengths, first = codes.runs(listed)
+    num_runs = np.diff(np.append(first, len(lengths)))
+    places = np.cumsum(lengths)
+    pixels = height * width
+    wrong = places[first + num_runs - 1] != pixels * np.arange(1, len(listed) + 1)
+    if wrong.any() or (lengths < 0).any():
+        raise InputError(f"a run-length code does not describe a picture of {width}x{height}")
+
+    # Runs of zeros and ones take turns; a frame that ends in zeros has one place too many for pairs.
+    ends_in_zeros = num_runs % 2 == 1
+    inside = np.ones(len(places), np.bool_)
+    inside[(first + num_runs - 1)[ends_in_zeros]] = False
+    pairs = places[inside].reshape(-1, 2)
+    total = np.concatenate([[0], np.cumsum(pairs[:, 1] - pairs[:, 0])])
+    begins = np.concatenate([[0], np.cumsum(num_runs // 2)])
+    areas = np.diff(total[begins])
+    covered = np.stack([total[:-1], total[1:]], axis=1).astype(np.float64)
+
+    found = []
+    start = 0
+    for track in tracks:
+        end = start + len(track)
+        low, high = begins[start], begins[end]
+        found.append(
+            Stack(
+                (pairs[low:high] - start * pixels).astype(np.float64),
+                covered[low:high] - total[low],
+                begins[start : end + 1] - low,
+                areas[start:end],
+            )
+        )
+        start = end
+    return found
+
+
+def ious(first: Sequence[Stack], second: Sequence[Stack]) -> Float:
+    """Pixels that two tracks share over pixels that either has, in all frames: (len(first), len(second)).
+
+    0 if neither has any. Where one is longer, its further frames are left out.
+    """
+    found = np.zeros((len(first), len(second)))
+    for row, one in enumerate(first):
+        for column, other in enumerate(second):
+            num_frames = min(one.num_frames, other.num_frames)
+            found[row, column] = _iou(one.cut(num_frames), other.cut(num_frames))
+    return found
+
+
+def _iou(one: Stack, other: Stack) -> float:
+    shared = 0
+    if len(one.runs) and len(other.runs):
+        # Between the places at which it is known, the number of pixels covered grows by 0 or 1 a pixel: exact.
+        before = np.interp(one.runs.ravel(), other.runs.ravel(), other.covered.ravel())
+        shared = int(before[1::2].sum() - before[::2].sum())
+    union = int(one.areas.sum()) + int(other.areas.sum()) - shared
+    return shared / union if union else 0.0
+
+
+def _counts(code: Rle) -> bytes:
+    counts = code["counts"]
+    return counts.encode("latin-1", "replace") if isinstance(counts, str) else bytes(counts)
