@@ -1,7 +1,6 @@
-"""Panoptic quality over images and over windows of frames: matching segments, and the scores of the matches.
+"""Panoptic quality (PQ) of images, and the sums and scores that windows of frames share with them.
 
-PQ is from Kirillov et al., "Panoptic Segmentation", CVPR 2019; a window of frames counts as one tall image in VPQ, Kim
-et al., "Video Panoptic Segmentation", CVPR 2020. Equal to panopticapi 7bb4655 and to the tool of VIPSeg (92e1459).
+Kirillov et al., "Panoptic Segmentation", CVPR 2019; as panopticapi 7bb4655 computes it.
 """
 
 from __future__ import annotations
@@ -10,13 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from singleout.errors import InputError
-from singleout.evaluation.metrics.panoptic import VOID, FramePairs, Ints, Segment, check_categories
-
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
+from singleout.evaluation.metrics.panoptic import VOID, FramePairs, Ints, check_categories
+from singleout.evaluation.metrics.pq_windows import Floats, WindowCounts, match_windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +52,10 @@ class PanopticQuality:
 
 
 class QualitySums:
-    """Matches, misses and false alarms per category. categories: id to whether it is a thing."""
+    """Matches, misses and false alarms of a whole set, per category. categories: id to whether it is a thing.
+
+    numbers: (num_categories,) int64, the ids in ascending order; iou, tp, fp and fn are in this order.
+    """
 
     def __init__(self, categories: Mapping[int, bool]) -> None:
         self.categories = dict(sorted(categories.items()))
@@ -64,12 +63,12 @@ class QualitySums:
         self.iou: Floats = np.zeros(len(self.categories))
         self.tp, self.fp, self.fn = (np.zeros(len(self.categories), np.int64) for _ in range(3))
 
-    def add(self, other: QualitySums) -> None:
-        """Add what was counted elsewhere, over the same categories."""
-        self.iou += other.iou
-        self.tp += other.tp
-        self.fp += other.fp
-        self.fn += other.fn
+    def add(self, counts: WindowCounts) -> None:
+        """Add what was counted in windows or images."""
+        self.iou += counts.iou
+        self.tp += counts.tp
+        self.fp += counts.fp
+        self.fn += counts.fn
 
     def result(self) -> PanopticQuality:
         """The scores of what was added."""
@@ -107,10 +106,10 @@ class ImagePanopticQuality:
         """Count images. Raises InputError as `VideoPanopticQuality.add` does, and for a true segment without area."""
         frames = list(frames)
         check_frames(frames, self._sums.categories, where)
-        counted = match_windows(
-            frames, 1, self._sums.categories, stated_areas=not self._corrected, every_crowd=self._corrected, where=where
+        counts = match_windows(
+            frames, 1, self._sums.numbers, stated_areas=not self._corrected, every_crowd=self._corrected, where=where
         )
-        self._sums.add(counted)
+        self._sums.add(counts)
 
     def result(self) -> PanopticQuality:
         """The scores of all images so far."""
@@ -137,138 +136,6 @@ def check_frames(frames: Sequence[FramePairs], categories: Mapping[int, bool], w
                     f"{place}: segment {segment.id} of the prediction has {shown[segment.id]} pixels, but its list "
                     f"says {segment.area}"
                 )
-
-
-def match_windows(
-    frames: Sequence[FramePairs],
-    num_frames: int,
-    categories: Mapping[int, bool],
-    *,
-    stated_areas: bool = False,
-    every_crowd: bool = False,
-    where: str = "video",
-) -> QualitySums:
-    """Match the segments in every window of num_frames frames, step 1, each window one tall image.
-
-    The category of an id is that of the first frame of the window that lists it. stated_areas: true areas are those of
-    the lists (one frame only). every_crowd: see `ImagePanopticQuality`. All windows are counted in one pass over tables
-    of (window, true id, predicted id, pixels).
-    """
-    sums = QualitySums(categories)
-    num_windows = len(frames) - num_frames + 1
-    if num_windows < 1:
-        return sums
-    truth = _Listed([frame.truth for frame in frames], num_frames, sums.numbers)
-    prediction = _Listed([frame.prediction for frame in frames], num_frames, sums.numbers)
-    frame = np.repeat(np.arange(len(frames)), [len(pairs.pixels) for pairs in frames])
-    window, row = _in_windows(frame, num_frames, num_windows)
-    true_ids, predicted_ids, pixels = (
-        np.concatenate([getattr(pairs, name) for pairs in frames])[row]
-        for name in ("truth_ids", "prediction_ids", "pixels")
-    )
-    # A pair is (window, true id, predicted id); ids become their rank so that a pair fits into 64 bits.
-    true_values, true_rank = np.unique(true_ids, return_inverse=True)
-    predicted_values, predicted_rank = np.unique(predicted_ids, return_inverse=True)
-    keys = (window * len(true_values) + true_rank) * len(predicted_values) + predicted_rank
-    keys, inverse = np.unique(keys, return_inverse=True)
-    overlap = np.bincount(inverse, pixels).astype(np.int64)
-    keys, predicted_rank = np.divmod(keys, len(predicted_values))
-    window, true_rank = np.divmod(keys, len(true_values))
-    on_void = true_values[true_rank] == VOID
-    true = truth.find(window, true_values[true_rank])
-    predicted = prediction.find(window, predicted_values[predicted_rank])
-
-    true_areas = _sum(true, overlap, len(truth))
-    if stated_areas:
-        true_areas = truth.stated_areas(where)
-    predicted_areas = _sum(predicted, overlap, len(prediction))
-    ignored = _sum(np.where(on_void, predicted, -1), overlap, len(prediction))
-    same = (true >= 0) & (predicted >= 0)
-    same[same] = truth.category[true[same]] == prediction.category[predicted[same]]
-
-    pair = np.flatnonzero(same)
-    pair = pair[~truth.iscrowd[true[pair]]]
-    union = true_areas[true[pair]] + predicted_areas[predicted[pair]] - overlap[pair] - ignored[predicted[pair]]
-    if stated_areas and bool((union == 0).any()):
-        raise InputError(f"{where}: the area that the truth states for a segment is smaller than the segment")
-    iou = overlap[pair] / union
-    matched, iou = pair[iou > 0.5], iou[iou > 0.5]
-
-    found = np.zeros(len(truth), np.bool_)
-    found[true[matched]] = True
-    used = np.zeros(len(prediction), np.bool_)
-    used[predicted[matched]] = True
-    crowd = truth.iscrowd if every_crowd else truth.last_crowds()
-    on_crowd = np.flatnonzero(same)
-    on_crowd = on_crowd[crowd[true[on_crowd]]]
-    ignored += _sum(predicted[on_crowd], overlap[on_crowd], len(prediction))
-    used |= ignored / predicted_areas > 0.5
-
-    size = len(sums.numbers)
-    sums.iou += np.bincount(truth.category[true[matched]], iou, size)
-    sums.tp += np.bincount(truth.category[true[matched]], minlength=size)
-    sums.fn += np.bincount(truth.category[~found & ~truth.iscrowd], minlength=size)
-    sums.fp += np.bincount(prediction.category[~used], minlength=size)
-    return sums
-
-
-class _Listed:
-    """The segments of every window, each once, as first listed; category: place in the sorted categories."""
-
-    def __init__(self, lists: Sequence[Sequence[Segment]], num_frames: int, categories: Ints) -> None:
-        entries = [segment for segments in lists for segment in segments]
-        frame = np.repeat(np.arange(len(lists)), [len(segments) for segments in lists])
-        self._window, row = _in_windows(frame, num_frames, len(lists) - num_frames + 1)
-        ids = np.array([segment.id for segment in entries], np.int64)[row]
-        # Rows of a window come frame by frame, so the first of an id is that of its first frame.
-        self._keys, first = np.unique((self._window << 31) | ids, return_index=True)
-        row = row[first]
-        self._window = self._window[first]
-        self._order = first
-        self._areas = [entries[index].area for index in row] if num_frames == 1 else []
-        listed = np.array([segment.category for segment in entries], np.int64)[row]
-        self.category: Ints = np.searchsorted(categories, listed).astype(np.int64)
-        self.iscrowd: Bools = np.array([segment.iscrowd for segment in entries], np.bool_)[row]
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def find(self, window: Ints, ids: Ints) -> Ints:
-        """The places of ids in their windows, -1 for what is void or not listed: (num_pairs,)."""
-        keys = (window << 31) | ids
-        place = np.searchsorted(self._keys, keys)
-        hit = place < len(self._keys)
-        hit[hit] = self._keys[place[hit]] == keys[hit]
-        return np.where(hit, place, -1)
-
-    def stated_areas(self, where: str) -> Ints:
-        """The areas of the lists: (num_segments,)."""
-        if any(area is None for area in self._areas):
-            raise InputError(
-                f"{where}: the truth lists a segment without its area, which PQ of images takes from there"
-            )
-        return np.array(self._areas, np.int64)
-
-    def last_crowds(self) -> Bools:
-        """Of the crowd segments of each window and category only the one listed last: (num_segments,)."""
-        crowd = np.flatnonzero(self.iscrowd)
-        crowd = crowd[np.argsort(self._order[crowd])][::-1]
-        group = self._window[crowd] * (int(self.category.max(initial=0)) + 1) + self.category[crowd]
-        last = np.zeros(len(self), np.bool_)
-        last[crowd[np.unique(group, return_index=True)[1]]] = True
-        return last
-
-
-def _in_windows(frame: Ints, num_frames: int, num_windows: int) -> tuple[Ints, Ints]:
-    """Every row once for each window that its frame lies in: (window, row), the rows of a window frame by frame."""
-    window = frame - np.arange(num_frames)[:, None]
-    turn, row = np.nonzero((window >= 0) & (window < num_windows))
-    return window[turn, row], row
-
-
-def _sum(places: Ints, pixels: Ints, size: int) -> Ints:
-    inside = places >= 0
-    return np.bincount(places[inside], pixels[inside], size).astype(np.int64)
 
 
 def _mean(qualities: Sequence[ClassQuality]) -> MeanQuality:

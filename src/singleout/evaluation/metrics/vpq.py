@@ -1,7 +1,8 @@
 """Video panoptic quality (VPQ) as VIPSeg reports it: PQ of all windows of 1, 2, 4, 6 and 8 frames.
 
 Kim et al., "Video Panoptic Segmentation", CVPR 2020; Miao et al., "Large-scale Video Panoptic Segmentation in the
-Wild", CVPR 2022. The frames of a video are counted once (`pair_segments`); windows are sums of these counts.
+Wild", CVPR 2022; as the tools of VIPSeg (92e1459) and UniVS (7415d31) compute it. The frames of a video are counted
+once (`pair_segments`); windows are sums of these counts.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import numpy as np
 
 from singleout.errors import InputError
 from singleout.evaluation.metrics.panoptic import FramePairs
-from singleout.evaluation.metrics.pq import PanopticQuality, QualitySums, check_frames, match_windows
+from singleout.evaluation.metrics.pq import PanopticQuality, QualitySums, check_frames
+from singleout.evaluation.metrics.pq_windows import match_windows
 
 WINDOWS = (1, 2, 4, 6, 8)
 
@@ -57,7 +59,7 @@ class VideoPanopticQuality:
         frames = list(frames)
         check_frames(frames, self._categories, where)
         for num_frames, sums in self._sums.items():
-            sums.add(match_windows(frames, num_frames, self._categories, every_crowd=self._corrected, where=where))
+            sums.add(match_windows(frames, num_frames, sums.numbers, every_crowd=self._corrected, where=where))
 
     def result(self) -> VideoQuality:
         """The scores of all videos so far."""
