@@ -14,15 +14,13 @@ from singleout.exports.pictures import natural_key
 from singleout.exports.rle import from_json
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
-# A development split is a shorter list beside the official one; its pictures lie where those of the official one do.
-_PARTS = ("_dev", "_sub")
+# Both halves of a training set are looked for where its pictures lie.
+_HALVES = ("train_sub", "valid_sub")
 
 
 def base_split(split: str) -> str:
-    """The official split that a development split was cut from: "val_dev" and "val" are of "val"."""
-    for part in _PARTS:
-        split = split.removesuffix(part)
-    return split
+    """The official split that a part was cut from: "val_dev" is of "val", "train_sub" and "valid_sub" of "train"."""
+    return "train" if split in _HALVES else split.removesuffix("_dev")
 
 
 def the_folder(path: Path, what: str) -> Path:

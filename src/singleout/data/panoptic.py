@@ -87,9 +87,8 @@ def read_videos(path: Path, pictures: Path, images: Path | None = None) -> Panop
 def read_coco_panoptic(root: Path, *, split: str = "val2017") -> PanopticImageSet:
     """COCO panoptic: ``annotations/panoptic_<split>.json``, its PNGs in the folder of that name, ``<split>/*.jpg``."""
     path = first_of(root, [f"annotations/panoptic_{split}.json", f"panoptic_{split}.json"], "the panoptic truth")
-    pictures = next(
-        (each for each in (path.with_suffix(""), root / f"panoptic_{split}") if each.is_dir()), path.with_suffix("")
-    )
+    name = f"panoptic_{base_split(split)}"
+    pictures = next((each for each in (path.parent / name, root / name) if each.is_dir()), path.parent / name)
     return read_images(path, pictures, root / base_split(split))
 
 

@@ -139,7 +139,7 @@ def read_davis_texts(folder: Path) -> dict[str, dict[int, list[str]]]:
 
 def _released_davis(root: Path, split: str, texts: Path) -> Iterator[ReferringVideo]:
     written = read_davis_texts(texts)
-    for video in davis.read(root, split={"valid": "val"}.get(split, split), unsupervised=True):
+    for video in davis.read(root, split=split.replace("valid", "val"), unsupervised=True):
         objects = written.get(video.name)
         if objects is None:
             raise InputError(f"{texts} has no sentence for {video.name}: download the text files again")
