@@ -46,19 +46,28 @@ class CrossModalFPN(nn.Module):
                 nn.init.kaiming_uniform_(module.weight, a=1)
         nn.init.zeros_(self.mask_features.bias)  # type: ignore[arg-type]
 
-    def level(self, index: int, maps: Tensor, positions: Tensor, padding: Tensor | None) -> Tensor:
-        """The wordless half of a level: lateral convolution and attention among the pixels of all frames.
+    def lateral(self, index: int, maps: Tensor) -> Tensor:
+        """The convolution by which a level comes in, frame by frame; index: 0 for the coarsest.
 
-        index: 0 for the coarsest map. maps: (batch, time, height, width, channels). Sentences may share the result
-        where the map knows no words itself.
+        maps: (batch, time, height, width, channels), to the same with the width of the pyramid.
         """
-        lateral = self.laterals[index](maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+        tokens: Tensor = self.laterals[index](maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+        return tokens
+
+    def see_frames(self, index: int, tokens: Tensor, positions: Tensor, padding: Tensor | None) -> Tensor:
+        """The wordless half of a level, attention among the pixels of all frames, on what `lateral` gave.
+
+        Sentences may share the result where the map knows no words itself.
+        """
         block = self.blocks[index]
         assert isinstance(block, VisionLanguageBlock)
-        return block.see_frames(lateral, positions, padding)
+        return block.see_frames(tokens, positions, padding)
 
     def forward(self, levels: Sequence[Tensor], positions: Sequence[Tensor], words: Words) -> Tensor:
-        """levels: what `level` gave, coarsest first. Returns (num_sentences * time, height, width, width of the FPN)."""
+        """The last map before `mask_features`, (num_sentences * time, height, width, width of the pyramid).
+
+        levels: what `see_frames` gave, of all frames or of some of them, coarsest first.
+        """
         above: Tensor | None = None
         for index, (tokens, places) in enumerate(zip(levels, positions, strict=True)):
             block, output = self.blocks[index], self.outputs[index]

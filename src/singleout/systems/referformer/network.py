@@ -27,16 +27,17 @@ from singleout.systems.referformer.config import ReferFormerConfig
 
 LEVELS = 4  # maps that encoder and decoder look at: strides 8, 16, 32, 64
 MASK_STRIDE = 4
+FINEST = 3  # place of the level at stride 4 in the pyramid
 
 
 @dataclass(frozen=True)
 class Sight:
     """What the network sees of some videos before any word is read.
 
-    finest: (num_videos, time, h, w, channels) at stride 4, already through the wordless half of its pyramid level.
-    levels: four maps at strides 8, 16, 32 and 64, (num_videos, time, h, w, width). paddings: of finest and levels, each
-    (num_videos, time, h, w) bool. positions: sine encodings of the same five, (num_videos or 1, time or 1, h, w, width).
-    padded: whether anything is padded at all.
+    finest: (num_videos, time, h, w, width) at stride 4, already through the wordless half of its pyramid level.
+    levels: four maps at strides 8, 16, 32 and 64, (num_videos, time, h, w, width). paddings and positions: of finest
+    and levels, (…, h, w) bool and (…, h, w, width), their first two sizes 1 where nothing is padded, which `padded`
+    says.
     """
 
     finest: Tensor
@@ -49,6 +50,17 @@ class Sight:
     def num_frames(self) -> int:
         """Frames of each video."""
         return self.finest.shape[1]
+
+    def part(self, start: int, stop: int) -> Sight:
+        """The frames from start to stop (not included)."""
+        here = slice(start, stop) if self.padded else slice(None)
+        return Sight(
+            self.finest[:, start:stop],
+            [level[:, start:stop] for level in self.levels],
+            [padding[:, here] for padding in self.paddings],
+            [positions[:, here] for positions in self.positions],
+            self.padded,
+        )
 
 
 @dataclass(frozen=True)
@@ -106,18 +118,28 @@ class TextProjection(nn.Module):
         return out
 
 
-@dataclass
+@dataclass(frozen=True)
 class _State:
-    """What the decoder left: states and boxes of each layer, references before the last, and the pyramid's last map."""
+    """What the decoder left.
+
+    states, boxes: of each layer, (num_sentences, time, num_queries, …). points: centres of the references that entered
+    the last layer. levels: tokens of the pyramid's levels, coarsest first, through their wordless halves.
+    """
 
     states: list[Tensor]
     boxes: list[Tensor]
     points: Tensor
-    pyramid: Tensor
+    levels: list[Tensor]
 
 
 class ReferFormerNetwork(nn.Module):
-    """See the module."""
+    """See the module.
+
+    rows_at_once: how many frames, counted for each sentence, go through at a time where no gradient is asked for and
+    frames do not depend on each other. It bounds memory and keeps what is worked on in the cache.
+    """
+
+    rows_at_once: int = 4
 
     def __init__(self, config: ReferFormerConfig) -> None:
         super().__init__()
@@ -184,23 +206,17 @@ class ReferFormerNetwork(nn.Module):
         frames: (num_videos, time, 3, height, width), normalised. padding: (num_videos, time, height, width) bool; None
         where nothing is padded. keep: of each video the one frame that matters; the backbone still sees all.
         """
-        batch, time = frames.shape[:2]
-        maps = [found.unflatten(0, (batch, time)) for found in self.backbone(frames)]
-        if keep is not None:
-            maps = [
-                torch.stack([video[index, None] for video, index in zip(found, keep, strict=True)]) for found in maps
-            ]
-            if padding is not None:
-                padding = torch.stack([video[index, None] for video, index in zip(padding, keep, strict=True)])
-            time = 1
-        projected = [
-            projection(found.flatten(0, 1))
-            for projection, found in zip(self.input_projections, [*maps[1:], maps[3]], strict=True)
+        together = len(frames) if isinstance(self.backbone, ResNet) or not self.backbone.config.video else None
+        found = [
+            self._look_at(frames[:, start:stop], keep)
+            for start, stop in self._spans(frames.shape[1], together if keep is None else None)
         ]
-        levels = [level.permute(0, 2, 3, 1).unflatten(0, (batch, time)) for level in projected]
-        finest = maps[0].permute(0, 1, 3, 4, 2)
+        finest, *levels = (torch.cat(maps, dim=1) for maps in zip(*found, strict=True))
+        if padding is not None and keep is not None:
+            padding = _kept(padding, keep)
         paddings, positions = self._places(padding, [finest, *levels])
-        finest = self.pixel_decoder.level(3, finest, positions[0], paddings[0] if padding is not None else None)
+        hidden = paddings[0] if padding is not None else None
+        finest = self.pixel_decoder.see_frames(FINEST, finest, positions[0], hidden)
         return Sight(finest, levels, paddings, positions, padding is not None)
 
     def read(self, token_ids: Tensor, padding: Tensor) -> Sentences:
@@ -219,44 +235,90 @@ class ReferFormerNetwork(nn.Module):
         width of each sight in pixels, without padding.
         """
         state = self._decode(sight, sentences)
-        maps = self.pixel_decoder.mask_features(state.pyramid.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         layers = range(0 if every_layer else len(state.states) - 1, len(state.states))
-        found = [self._predict(state, layer, maps, sight.num_frames, sizes) for layer in layers]
-        return replace(found[-1], earlier=found[:-1])
+        masks: list[list[Tensor]] = [[] for _ in layers]
+        for start, stop in self._spans(sight.num_frames, len(sentences.vectors)):
+            maps = self._pyramid(state, sight, sentences, start, stop).permute(0, 3, 1, 2)
+            maps = self.pixel_decoder.mask_features(maps).permute(0, 2, 3, 1)
+            for made, layer in zip(masks, layers, strict=True):
+                # The centre says where the mask is, but masks do not train boxes.
+                centres = self._in_pixels(state.boxes[layer][:, start:stop].detach(), sizes)
+                numbers = self.controller(state.states[layer][:, start:stop].flatten(0, 1))
+                shape = {"channels": self.config.mask_channels, "stride": MASK_STRIDE}
+                made.append(masks_of(maps, numbers, centres.flatten(0, 1), **shape).unflatten(0, (-1, stop - start)))
+        predictions = [
+            Predictions(
+                self.class_heads[layer](state.states[layer]), state.boxes[layer], torch.cat(made, dim=1), state.points
+            )
+            for made, layer in zip(masks, layers, strict=True)
+        ]
+        return replace(predictions[-1], earlier=predictions[:-1])
 
     def answer(self, sight: Sight, sentences: Sentences, sizes: Sequence[tuple[int, int]]) -> Answers:
         """The query of highest mean score for each sentence and its masks; the masks of the others are never made.
 
         Arguments as in `forward`.
         """
-        state, frames = self._decode(sight, sentences), sight.num_frames
-        split = (-1, frames)
-        logits = self.class_heads[-1](state.states[-1]).unflatten(0, split)
+        state = self._decode(sight, sentences)
+        logits = self.class_heads[-1](state.states[-1])
         scores = logits.sigmoid().mean(1).amax(-1)
         query = scores.argmax(-1)
-        rows = torch.arange(len(state.pyramid), device=query.device)
-        best = query.repeat_interleave(frames)
+        rows = torch.arange(len(query), device=query.device)
         boxes = state.boxes[-1]
-        masks = masks_before(
-            state.pyramid,
-            self.pixel_decoder.mask_features,
-            self.controller(state.states[-1][rows, best]),
-            self._in_pixels(boxes[rows, best][:, None], frames, sizes)[:, 0],
-            channels=self.config.mask_channels,
-            stride=MASK_STRIDE,
-        )
-        points = state.points.unflatten(0, split)
-        return Answers(scores, query, masks.unflatten(0, split), logits, boxes.unflatten(0, split), points)
+        numbers = self.controller(state.states[-1][rows, :, query])
+        centres = self._in_pixels(boxes[rows, :, query][:, :, None], sizes)[:, :, 0]
+        masks = [
+            masks_before(
+                self._pyramid(state, sight, sentences, start, stop),
+                self.pixel_decoder.mask_features,
+                numbers[:, start:stop].flatten(0, 1),
+                centres[:, start:stop].flatten(0, 1),
+                channels=self.config.mask_channels,
+                stride=MASK_STRIDE,
+            ).unflatten(0, (-1, stop - start))
+            for start, stop in self._spans(sight.num_frames, len(query))
+        ]
+        return Answers(scores, query, torch.cat(masks, dim=1), logits, boxes, state.points)
+
+    def _spans(self, num_frames: int, together: int | None) -> list[tuple[int, int]]:
+        """Start and stop of the frames that go through at once; together: rows of each frame, None for all at once."""
+        if torch.is_grad_enabled() or together is None:
+            return [(0, num_frames)]
+        step = max(1, self.rows_at_once // together)
+        return [(start, min(start + step, num_frames)) for start in range(0, num_frames, step)]
+
+    def _look_at(self, frames: Tensor, keep: Sequence[int] | None) -> list[Tensor]:
+        """Finest map, through its lateral convolution, and levels, each (num_videos, time, h, w, width)."""
+        maps = [found.unflatten(0, frames.shape[:2]) for found in self.backbone(frames)]
+        if keep is not None:
+            maps = [_kept(found, keep) for found in maps]
+        levels = [
+            projection(found.flatten(0, 1)).permute(0, 2, 3, 1).unflatten(0, found.shape[:2])
+            for projection, found in zip(self.input_projections, [*maps[1:], maps[3]], strict=True)
+        ]
+        return [self.pixel_decoder.lateral(FINEST, maps[0].permute(0, 1, 3, 4, 2)), *levels]
 
     def _decode(self, sight: Sight, sentences: Sentences) -> _State:
+        frames, batch = sight.num_frames, len(sentences.vectors)
+        spans = [self._decode_part(sight.part(start, stop), sentences) for start, stop in self._spans(frames, batch)]
+        states, boxes, points, laterals = (
+            [torch.cat(parts, dim=1) for parts in zip(*column, strict=True)] for column in zip(*spans, strict=True)
+        )
+        levels = []
+        for index, tokens in enumerate(laterals):
+            place = FINEST - index
+            hidden = sight.paddings[place] if sight.padded else None
+            levels.append(self.pixel_decoder.see_frames(index, tokens, sight.positions[place], hidden))
+        return _State(states, boxes, points[0], levels)
+
+    def _decode_part(self, sight: Sight, sentences: Sentences) -> tuple[list[Tensor], ...]:
+        """Encoder and decoder for frames that fit in at once: states, boxes, points and laterals of the pyramid."""
         frames, words = sight.num_frames, sentences.words
         fused = [self.fusion(level.flatten(1, 3), words).unflatten(1, level.shape[1:4]) for level in sight.levels]
         shapes = [(level.shape[2], level.shape[3]) for level in fused]
         tokens = torch.cat([level.flatten(0, 1).flatten(1, 2) for level in fused], dim=1)
-        del fused
         padding, ratios, positions = self._spread(sight, len(tokens))
         memory = self.encoder(tokens, positions, ratios, shapes, padding)
-        del tokens
 
         queries = self.query_positions.weight.expand(len(memory), -1, -1)
         target = sentences.vectors.repeat_interleave(frames, dim=0)[:, None].expand_as(queries)
@@ -267,37 +329,25 @@ class ReferFormerNetwork(nn.Module):
             refine(head(state), before) for head, state, before in zip(self.box_heads, states, entering, strict=True)
         ]
         parts = memory.split([height * width for height, width in shapes], dim=1)
-        levels = []
-        for index, level in enumerate((2, 1, 0)):
-            maps = parts[level].unflatten(1, shapes[level]).unflatten(0, (-1, frames))
-            hidden = sight.paddings[level + 1] if sight.padded else None
-            levels.append(self.pixel_decoder.level(index, maps, sight.positions[level + 1], hidden))
-        del memory, parts
-        pyramid = self.pixel_decoder([*levels, sight.finest], [sight.positions[level] for level in (3, 2, 1, 0)], words)
-        return _State(states, boxes, entering[-1][..., :2], pyramid)
+        split = (-1, frames)
+        laterals = [
+            self.pixel_decoder.lateral(index, parts[level].unflatten(1, shapes[level]).unflatten(0, split))
+            for index, level in enumerate((2, 1, 0))
+        ]
+        states, boxes, points = ([x.unflatten(0, split) for x in xs] for xs in (states, boxes, [entering[-1][..., :2]]))
+        return states, boxes, points, laterals
 
-    def _predict(
-        self, state: _State, layer: int, maps: Tensor, frames: int, sizes: Sequence[tuple[int, int]]
-    ) -> Predictions:
-        boxes = state.boxes[layer]
-        masks = masks_of(
-            maps,
-            self.controller(state.states[layer]),
-            # The centre says where the mask is, but masks do not train boxes.
-            self._in_pixels(boxes.detach(), frames, sizes),
-            channels=self.config.mask_channels,
-            stride=MASK_STRIDE,
-        )
-        logits = self.class_heads[layer](state.states[layer])
-        logits, boxes, masks, points = (x.unflatten(0, (-1, frames)) for x in (logits, boxes, masks, state.points))
-        return Predictions(logits, boxes, masks, points)
+    def _pyramid(self, state: _State, sight: Sight, sentences: Sentences, start: int, stop: int) -> Tensor:
+        """The pyramid's last map for some frames, (num_sentences * frames, h, w, width)."""
+        here = sight.part(start, stop)
+        levels = [*(level[:, start:stop] for level in state.levels), here.finest]
+        return self.pixel_decoder(levels, [here.positions[level] for level in (3, 2, 1, 0)], sentences.words)
 
     @staticmethod
-    def _in_pixels(boxes: Tensor, frames: int, sizes: Sequence[tuple[int, int]]) -> Tensor:
-        """Centres of boxes in pixels, x first. boxes: (num_sentences * frames, num_queries, 4)."""
+    def _in_pixels(boxes: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
+        """Centres of boxes in pixels, x first. boxes: (num_sentences, time, num_queries, 4)."""
         scale = boxes.new_tensor([(width, height) for height, width in sizes])
-        repeats = len(boxes) // len(scale)
-        return boxes[..., :2] * scale.repeat_interleave(repeats, dim=0)[:, None]
+        return boxes[..., :2] * scale[:, None, None]
 
     def _places(self, padding: Tensor | None, maps: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Padding and positions for maps (num_videos, time, h, w, channels)."""
@@ -332,3 +382,8 @@ class ReferFormerNetwork(nn.Module):
                 part.repeat(times, *[1] * (part.ndim - 1)) for part in (padding, ratios, positions)
             )
         return padding, ratios, positions
+
+
+def _kept(x: Tensor, keep: Sequence[int]) -> Tensor:
+    """The one frame of each video that matters. x: (num_videos, time, …), to (num_videos, 1, …)."""
+    return x[torch.arange(len(x), device=x.device), torch.as_tensor(keep, device=x.device)][:, None]
