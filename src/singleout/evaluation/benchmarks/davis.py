@@ -8,27 +8,24 @@ its masks of 0 and 255 become 0 and 1 and the rule of 2017 holds (davisvideochal
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from singleout.data import davis
 from singleout.data.records import ObjectVideo
 from singleout.errors import InputError
-from singleout.evaluation.benchmarks.base import Benchmark, Job, OnVideo, Source, quietly
-from singleout.evaluation.benchmarks.looks import look_at
+from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
+from singleout.evaluation.benchmarks.id_pictures import IdPictures
+from singleout.evaluation.benchmarks.looks import look_at, one_id
 from singleout.evaluation.benchmarks.predictions import Ids, Read, id_reader, only_binary, same_size
 from singleout.evaluation.metrics import davis as metric
 from singleout.evaluation.report.values import Evaluation, ObjectResult
-from singleout.exports import FORMATS
-from singleout.exports.layout import pack
 from singleout.exports.pictures import read_numbers
 from singleout.media.ahead import read_ahead
 from singleout.prompts import Mask, Prompt
-from singleout.tracks import FrameMasks, Tracks
 
 _AHEAD = 4
 _STATISTICS = ("Mean", "Recall", "Decay")
@@ -37,8 +34,11 @@ _SERVER |= {"FMean": "F-Mean", "FRecall": "F-Recall", "FDecay": "F-Decay"}
 
 
 @dataclass(frozen=True)
-class Davis(Benchmark):
-    """One of the three protocols. year: of the list of sequences."""
+class Davis(IdPictures):
+    """One of the three protocols; their zips have no folder at the top (codalab/codalab-competitions#2709).
+
+    year: of the list of sequences.
+    """
 
     year: int = 2017
     unsupervised: bool = False
@@ -53,22 +53,15 @@ class Davis(Benchmark):
     ) -> Evaluation:
         """See `Benchmark.evaluate`."""
         videos = self._videos(data)
-        for video in videos:
-            missing = [path for path in video.truth.values() if not path.is_file()]
-            if missing or not video.truth:
-                raise InputError(
-                    f"{missing[0]} is missing: the truth of {video.name} is not whole"
-                    if missing
-                    else f"the truth of {video.name} is not public: pack the predictions for the server instead"
-                )
+        check_truth(videos)
         wanted = {video.name: self._scored(video.frame_names) for video in videos}
         read, notes = id_reader(predictions, wanted)
         scores = metric.Davis(wrap=not corrected)
         objects: list[ObjectResult] = []
         for done, video in enumerate(videos, 1):
-            found = self._score(video, read)
+            found = self.score(video, read)
             rows = scores.add(video.name, found)
-            objects += self._objects(video, rows, found, read)
+            objects += self.objects(video, rows, found, read)
             on_video(video.name, done, len(videos))
         result = scores.result()
         longest = max(len(frames) for frames in wanted.values())
@@ -100,20 +93,6 @@ class Davis(Benchmark):
             for video in self._videos(data)
         ]
 
-    def adapt(self, masks: FrameMasks) -> FrameMasks:
-        """Objects compete for each pixel, as a picture of ids holds one of them."""
-        return replace(masks, exclusive=True)
-
-    def save(self, job: Job, answers: Sequence[Tracks], folder: Path) -> list[Path]:
-        """A palette PNG a frame in ``<sequence>/``."""
-        (tracks,) = answers
-        names = list(tracks.frame_names or ())
-        return FORMATS["davis"].write(tracks, folder, video_name=job.name, frame_names=names, overwrite=True)
-
-    def submission(self, folder: Path, archive: Path) -> Path:
-        """The sequence folders lie directly in the zip (codalab/codalab-competitions#2709)."""
-        return pack(folder, archive)
-
     def _videos(self, data: Source) -> tuple[ObjectVideo, ...]:
         return davis.read(
             data.root,
@@ -134,17 +113,18 @@ class Davis(Benchmark):
         ids = read(video.name, frame)
         return only_binary(ids) if self.binary else ids
 
-    def _objects(
+    def objects(
         self, video: ObjectVideo, rows: Sequence[metric.ObjectResult], scores: metric.VideoScores, read: Read
     ) -> Iterator[ObjectResult]:
+        """The lines of the report for the objects of one sequence. rows: what `metric.Davis.add` gave for scores."""
         frames = self._scored(video.frame_names)
         images = dict(zip(video.frame_names, video.images, strict=True))
         for row, j, f, proposal in zip(rows, scores.j, scores.f, scores.proposal_ids, strict=True):
             look = look_at(
                 frames,
                 images,
-                partial(self._mask, partial(self._truth, video), row.object_id),
-                partial(self._mask, partial(self._predicted, read, video), proposal),
+                one_id(partial(self._truth, video), row.object_id),
+                one_id(partial(self._predicted, read, video), proposal),
             )
             values = {"J&F-Mean": (row.j.mean + row.f.mean) / 2}
             values |= {f"J-{name}": value for name, value in zip(_STATISTICS, astuple(row.j), strict=True)}
@@ -153,11 +133,8 @@ class Davis(Benchmark):
             name = row.name.removeprefix(f"{video.name}_")
             yield ObjectResult(video.name, name, values, values["J&F-Mean"], {"J": j, "F": f}, frames, look)
 
-    @staticmethod
-    def _mask(read: Callable[[str], Ids], number: int, frame: str) -> npt.NDArray[np.bool_]:
-        return read(frame) == number
-
-    def _score(self, video: ObjectVideo, read: Read) -> metric.VideoScores:
+    def score(self, video: ObjectVideo, read: Read) -> metric.VideoScores:
+        """J and F of one sequence. Raises InputError, naming the frame, for predictions that do not fit the truth."""
         predicted = partial(self._predicted, read, video)
         if self.unsupervised:
             pairs = read_ahead(lambda: self._pairs(video, predicted, video.frame_names), _AHEAD)
@@ -197,6 +174,16 @@ class Davis(Benchmark):
         ids = read_numbers(path)
         ids = only_binary(ids) if self.binary else np.where(ids == metric.VOID, np.int32(0), ids)
         return [(Mask(ids, frame=video.frame_names.index(frame), source=str(path)),)]
+
+
+def check_truth(videos: Sequence[ObjectVideo]) -> None:
+    """Raises InputError, naming the first file, where a picture of the truth is missing, or a video has none."""
+    for video in videos:
+        if not video.truth:
+            raise InputError(f"the truth of {video.name} is not public: pack the predictions for the server instead")
+        missing = [path for path in video.truth.values() if not path.is_file()]
+        if missing:
+            raise InputError(f"{missing[0]} is missing: the truth of {video.name} is not whole")
 
 
 def official_files(table: Mapping[str, float], objects: Sequence[ObjectResult], split: str) -> dict[str, str]:

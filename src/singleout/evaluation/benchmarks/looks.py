@@ -25,6 +25,16 @@ def look_at(frames: Sequence[str], images: Mapping[str, Path], truth: Masks, pre
     return look
 
 
+def one_id(read: Callable[[str], npt.NDArray[np.int32]], number: int) -> Masks:
+    """The mask of one object, where `read` gives the ids of a frame."""
+
+    def mask(frame: str) -> Bool:
+        found: Bool = read(frame) == number
+        return found
+
+    return mask
+
+
 def read_picture(path: Path | None) -> npt.NDArray[np.uint8] | None:
     """A picture as (height, width, 3) uint8 RGB; None where there is none or it cannot be read."""
     from PIL import Image

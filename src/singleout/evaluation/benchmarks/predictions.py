@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def unknown_videos(folder: Path, videos: Sequence[str]) -> tuple[str, ...]:
     return (f"predictions of no video of the split were not looked at: {shown} ({len(strange)})",)
 
 
-def id_reader(predictions: Path, frames: dict[str, Sequence[str]], top: str = "") -> tuple[Read, tuple[str, ...]]:
+def id_reader(predictions: Path, frames: Mapping[str, Sequence[str]], top: str = "") -> tuple[Read, tuple[str, ...]]:
     """How to read the predicted ids of each frame, and notes on what was seen.
 
     frames: the names of the frames that must be there, by video. Reads PNGs ``<top>/<video>/<frame>.png``, or the
@@ -132,7 +132,7 @@ def only_binary(ids: Ids) -> Ids:
 class _TrackReader:
     """Ids from the tracks.json of a run for each video; one of them is in memory."""
 
-    def __init__(self, folder: Path, frames: dict[str, Sequence[str]]) -> None:
+    def __init__(self, folder: Path, frames: Mapping[str, Sequence[str]]) -> None:
         self.folder, self.frames = folder, frames
         self._video = ""
         self._place: dict[str, int] = {}

@@ -31,8 +31,8 @@ def course(series: Mapping[str, npt.NDArray[np.float64]], frames: Sequence[str],
             points = " ".join(f"{_x(int(place), count):.1f},{_y(float(values[place])):.1f}" for place in piece)
             parts.append(f'<polyline points="{points}" stroke="{colour}"/>')
             if len(piece) == 1:
-                x, y = points.split(",")
-                parts.append(f'<circle cx="{x}" cy="{y}" r="2" fill="{colour}"/>')
+                left, top = points.split(",")
+                parts.append(f'<circle cx="{left}" cy="{top}" r="2" fill="{colour}"/>')
         parts.append(f'<text x="{_WIDTH - 60 + 22 * index}" y="{_TOP + 10}" fill="{colour}">{escape(name)}</text>')
     if frames:
         y = _HEIGHT - 6

@@ -1,0 +1,62 @@
+"""What the benchmarks share whose predictions are palette PNGs of object ids, a folder a video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from singleout.data.records import ObjectVideo
+from singleout.errors import InputError
+from singleout.evaluation.benchmarks.base import Benchmark, Job
+from singleout.exports import FORMATS
+from singleout.exports.layout import pack
+from singleout.exports.pictures import read_numbers
+from singleout.prompts import Mask, Prompt
+from singleout.tracks import FrameMasks, Tracks
+
+
+@dataclass(frozen=True)
+class IdPictures(Benchmark):
+    """Predictions are ``<top>/<video>/<frame>.png``. top: the folder above the videos, "" for none."""
+
+    top: str = ""
+
+    def adapt(self, masks: FrameMasks) -> FrameMasks:
+        """Objects compete for each pixel, as a picture of ids holds one of them."""
+        return replace(masks, exclusive=True)
+
+    def save(self, job: Job, answers: Sequence[Tracks], folder: Path) -> list[Path]:
+        """A palette PNG for each frame that is kept."""
+        (tracks,) = answers
+        names = list(tracks.frame_names or ())
+        # The name of a job may say the folder of an annotator before that of the video.
+        *above, video = job.name.split("/")
+        target = folder.joinpath(self.top, *above)
+        return FORMATS["davis"].write(tracks, target, video_name=video, frame_names=names, overwrite=True)
+
+    def submission(self, folder: Path, archive: Path) -> Path | None:
+        """The zip has the videos at its top, or in the folder `top`."""
+        return pack(folder / self.top, archive, top=self.top)
+
+
+def entering(video: ObjectVideo) -> list[tuple[Prompt, ...]]:
+    """The masks that a model is given: in each frame those objects that are first shown there.
+
+    Raises InputError where no object is shown.
+    """
+    prompts: list[Prompt] = []
+    met: set[int] = set()
+    listed = {each.id: each.frames[0] for each in video.objects if each.frames}
+    for frame, path in sorted(video.given.items(), key=lambda item: video.frame_names.index(item[0])):
+        ids = read_numbers(path)
+        new = [one for one in np.unique(ids).tolist() if one and one not in met and listed.get(one, frame) == frame]
+        met.update(new)
+        if new:
+            shown = np.where(np.isin(ids, new), ids, np.int32(0))
+            prompts.append(Mask(shown, frame=video.frame_names.index(frame), source=str(path)))
+    if not prompts:
+        raise InputError(f"no object of {video.name} is shown in the frames in which the data set says that they enter")
+    return [tuple(prompts)]
