@@ -174,6 +174,9 @@ def test_predictions_that_contradict_themselves_are_refused():
 
     with pytest.raises(InputError, match=r"^a video, frame 0: the predicted picture has id 9"):
         add(PanopticFrame(np.array([[9, 1, 1]], np.int32), [Segment(1, 2)]))
+    pairs = pair_segments(truth, frame([[9, 9, 9]], {9: 5}), where="pan_pred/a/1.png")
+    with pytest.raises(InputError, match=r"^pan_pred/a/1.png, prediction: segment 9 has category 5"):
+        VideoPanopticQuality(CATEGORIES).add([pairs])
     with pytest.raises(InputError, match="segment 3 is listed in the prediction but has no pixel"):
         add(PanopticFrame(np.array([[1, 1, 1]], np.int32), [Segment(1, 2), Segment(3, 2)]))
     with pytest.raises(InputError, match="has 3 pixels, but its list says 2"):

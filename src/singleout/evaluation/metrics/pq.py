@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from singleout.errors import InputError
-from singleout.evaluation.metrics.panoptic import VOID, FramePairs, Ints, check_categories
+from singleout.evaluation.metrics.panoptic import VOID, FramePairs, Ints, check_categories, place_of
 from singleout.evaluation.metrics.pq_windows import Floats, WindowCounts, match_windows
 
 
@@ -120,7 +120,7 @@ def check_frames(frames: Sequence[FramePairs], categories: Mapping[int, bool], w
     """Raise InputError where the official tools stop: what a prediction lists is not what its pixels show."""
     check_categories(frames, categories, where)
     for number, frame in enumerate(frames):
-        place = f"{where}, frame {number}"
+        place = place_of(frame, number, where)
         if frame.resized:
             raise InputError(f"{place}: the truth was resized, but PQ needs truth and prediction of one size")
         ids, inverse = np.unique(frame.prediction_ids, return_inverse=True)

@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from singleout.errors import InputError
-from singleout.evaluation.metrics.panoptic import VOID, FramePairs, Ints, Segment
+from singleout.evaluation.metrics.panoptic import ID_BITS, VOID, FramePairs, Ints, Segment
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
-_ID_BITS = 31
 
 
 class WindowCounts(NamedTuple):
@@ -89,7 +88,7 @@ class _Listed:
         window, row = _in_windows(frame, num_frames, len(lists) - num_frames + 1)
         ids = np.array([segment.id for segment in segments], np.int64)[row]
         # The rows of a window come frame by frame, so the first row of an id is that of its first frame.
-        self._keys, self._order = np.unique((window << _ID_BITS) | ids, return_index=True)
+        self._keys, self._order = np.unique((window << ID_BITS) | ids, return_index=True)
         self._row = row[self._order]
         self._window = window[self._order]
         self._areas = [segment.area for segment in segments]
@@ -102,7 +101,7 @@ class _Listed:
 
     def find(self, window: Ints, ids: Ints) -> Ints:
         """The places of ids in their windows, -1 for what is void or not listed: (num_pairs,)."""
-        keys = (window << _ID_BITS) | ids
+        keys = (window << ID_BITS) | ids
         place = np.searchsorted(self._keys, keys)
         hit = place < len(self._keys)
         hit[hit] = self._keys[place[hit]] == keys[hit]
@@ -120,7 +119,7 @@ class _Listed:
         """Of the crowd segments of each window and category only the one listed last: (num_segments,)."""
         crowd = np.flatnonzero(self.iscrowd)
         crowd = crowd[np.argsort(-self._order[crowd])]
-        group = (self._window[crowd] << _ID_BITS) | self.category[crowd]
+        group = (self._window[crowd] << ID_BITS) | self.category[crowd]
         last = np.zeros(len(self), np.bool_)
         last[crowd[np.unique(group, return_index=True)[1]]] = True
         return last

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from singleout.evaluation.metrics.panoptic import FramePairs, Ints, Segment, check_categories
-
-_ID_BITS = 31
+from singleout.evaluation.metrics.panoptic import ID_BITS, FramePairs, Ints, Segment, check_categories
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +101,9 @@ class SegmentationTrackingQuality:
                     predicted_place,
                     frame.pixels,
                     # A tube is a category and an id; -1 where there is none, or none that counts.
-                    np.where(things[true_place] & ~iscrowd, (true_place << _ID_BITS) | frame.truth_ids, -1),
+                    np.where(things[true_place] & ~iscrowd, (true_place << ID_BITS) | frame.truth_ids, -1),
                     np.where(
-                        things[predicted_place] & ~iscrowd, (predicted_place << _ID_BITS) | frame.prediction_ids, -1
+                        things[predicted_place] & ~iscrowd, (predicted_place << ID_BITS) | frame.prediction_ids, -1
                     ),
                 ]
             )
