@@ -39,10 +39,7 @@ def network_of(golden: Golden, context: Context) -> ReferFormerNetwork:
 
 @lru_cache(maxsize=1)
 def _network(manifest: Path, config: str, salt: str) -> ReferFormerNetwork:
-    state, unknown = convert_names(official_state(manifest, salt))
-    if unknown:
-        raise CannotReplayError(f"names that no rule knows: {unknown}")
-    return load_network(VARIANTS[variant(config)], state)
+    return load_network(VARIANTS[variant(config)], convert_names(official_state(manifest, salt)).state)
 
 
 def clips_of(spec: dict[str, Any]) -> tuple[Tensor, Tensor | None]:
