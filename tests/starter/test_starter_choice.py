@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from moving_scene import texture
-
 from singleout.systems.starter.colors import COLORS, color_map, to_lch
 from singleout.systems.starter.judge import Evidence, Sight, choose
 from singleout.systems.starter.lexicon import COLORS as SAID
 from singleout.systems.starter.matching import read_local
-from singleout.systems.starter.motion import camera_shift, motion_map
+from singleout.systems.starter.motion import displacement, motion_map
 from singleout.systems.starter.phrases import parse
 
 PAINT = {
@@ -42,15 +40,27 @@ def test_every_colour_that_is_understood_can_be_measured():
 
 
 def test_motion_is_what_moves_against_the_camera():
-    ground = texture(5, 120, 160, (120, 120, 120)).mean(axis=2)
-    before, after = ground[10:106, 10:154].copy(), ground[13:109, 15:159].copy()
-    before[40:60, 60:80] += 60
-    after[37:57, 65:85] += 60
-    before, after = torch.from_numpy(before) / 2.55, torch.from_numpy(after) / 2.55
-    assert camera_shift(before, after) == (-3, -5)
-    moving = motion_map(before, after)
-    assert moving[40:60, 60:90].mean() > 2 * moving[:, :40].mean()
-    assert float(motion_map(before, before).max()) == 0
+    generator = torch.Generator().manual_seed(3)
+    ground, thing = (
+        torch.nn.functional.normalize(torch.randn(16, *size, generator=generator), dim=0) * 30**0.5
+        for size in ((40, 60), (8, 6))
+    )
+
+    def frame(step):
+        """The camera goes two cells to the right and one down each step, the thing two to the left."""
+        seen = ground[:, 8 + step : 32 + step, 8 + 2 * step : 48 + 2 * step].clone()
+        seen[:, 8:16, 20 - 2 * step : 26 - 2 * step] = thing
+        return seen
+
+    here = frame(0)
+    moved = displacement(here, frame(1))
+    assert torch.allclose(moved[:, 12, 10], torch.tensor([-2.0, -1.0]), atol=0.1)
+    assert torch.allclose(moved[:, 12, 23], torch.tensor([-2.0, 0.0]), atol=0.1)
+    moving = motion_map(here, [frame(-1), frame(1)])
+    assert moving[9:15, 21:25].min() > 0.5
+    assert moving[18:23, 3:37].max() < 0.2 and moving[2:6, 3:37].max() < 0.2
+    assert float(motion_map(here, [here]).max()) < 0.05
+    assert float(motion_map(here, []).max()) == 0
 
 
 def seen(x=0.5, y=0.5, area=0.05, motion=0.1, word=0.8, **colors):

@@ -27,7 +27,7 @@ SPRITE_SIZE = 144
 PERSON_SIZE = 320
 PHOTO_WIDTH, PHOTO_HEIGHT = 640, 448
 PHOTO_ACTIVITIES = ("categorization", "clickgame", "erase", "explore_farm_animals", "explore_world_animals")
-"""Resource files of gcompris-qt-data whose large pictures are photographs of animals, tools and landscapes, without people."""
+"""Resource files of gcompris-qt-data whose large pictures are photographs of animals, tools and landscapes."""
 
 
 def encoded(image: Image.Image, kind: str, **options: int) -> bytes:

@@ -276,7 +276,9 @@ def train(rank: int, options: argparse.Namespace, atlas: Atlas) -> None:
             features = network.encode_pyramid(network.backbone.upper(pyramid))
             words_term, probability = word_loss(network, features, clips, vocabulary)
             # Propagation starts from features that match already, so it needs fewer steps than the words.
-            carry_term, carry_iou = carry_loss(network, features, masks) if step % options.carry_every == 0 else (none, none)
+            carry_term, carry_iou = (
+                carry_loss(network, features, masks) if step % options.carry_every == 0 else (none, none)
+            )
             maps = vocabulary.thing_scores(clips, masks, probability)
             select_term = select_loss(network, features, masks, maps, scenes)
         loss = words_term + carry_term + 0.7 * select_term

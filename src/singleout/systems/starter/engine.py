@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from singleout.errors import InputError
+from singleout.nn.devices import resolve_device
 from singleout.segmenter import VideoLike
 from singleout.systems.starter.network import Features, StarterNetwork
 from singleout.systems.starter.view import View
@@ -29,18 +29,6 @@ class Engine:
             image = picture.to(self.device).float().div_(255)
             self._latest = picture, self.network.encode(image.contiguous(memory_format=torch.channels_last))
         return self._latest[1]
-
-
-def resolve_device(name: str) -> torch.device:
-    """The device of a name; "auto" takes a GPU where there is one. Raises InputError for one that is not there."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {name!r} cannot be used here; try cpu") from error
-    return device
 
 
 def pictures_backwards(video: VideoLike, view: View, start: int, stop: int) -> Iterator[tuple[int, Tensor]]:

@@ -16,6 +16,7 @@ from singleout.systems.starter.network import GUIDANCE_CHANNELS, Features, Start
 SMALLEST = 0.006  # share of the picture below which a region is noise
 MOST_SEEDS = 12  # regions per frame that are looked at closely
 AGREED = 0.4  # overlap of a mask with its seed below which the seed itself is the better mask
+LEFT = 0.3  # share of a seed that must be left of it when objects are parted from it
 SAME = 0.6  # overlap above which two masks are one object
 
 
@@ -23,31 +24,34 @@ SAME = 0.6  # overlap above which two masks are one object
 class SeedMap:
     """Where to look for objects. scores: (height/4, width/4), 0 to 1; high from `level` on.
 
-    noun: the score map of the noun alone, where `scores` marks only a part of what may be the object (what is red of
-    it, what moves); None where its regions are the objects themselves.
+    noun: the score map of the noun alone, where `scores` is more than that; None where it is that. first: its regions
+    part objects from larger regions of other maps, as what moves does. part: its regions may be parts of objects only,
+    as what is red is.
     """
 
     scores: Tensor
     level: float
     noun: Tensor | None = None
+    first: bool = False
+    part: bool = False
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One object that may be meant. mask: (height/4, width/4) probabilities. score: of its best word inside it."""
+    """One object that may be meant. mask: (height/4, width/4) probabilities. score: of its best word inside it.
+
+    first: it may be parted from a larger object that is followed already.
+    """
 
     mask: Tensor
     score: float
+    first: bool = False
 
 
 def find_candidates(network: StarterNetwork, features: Features, maps: Sequence[SeedMap]) -> list[Candidate]:
-    """Objects where any of the maps is high, best first, without doubles.
-
-    Besides the maps of words alone there may be a word's times where a colour is seen or something moves, which part
-    an object from a crowd of its like.
-    """
+    """Objects where any of the maps is high, those that part others first, then the best, without doubles."""
     every = [(region, weight, seed_map) for seed_map in maps for region, weight in _seeds(seed_map)]
-    seeds = sorted(every, key=lambda seed: -seed[1])[:MOST_SEEDS]
+    seeds = sorted(every, key=lambda seed: (not seed[2].first, -seed[1]))[:MOST_SEEDS]
     if not seeds:
         return []
     guidance = torch.stack([_guidance(region, seed_map) for region, _, seed_map in seeds])
@@ -57,17 +61,21 @@ def find_candidates(network: StarterNetwork, features: Features, maps: Sequence[
         mask = _part_of(whole, region)
         scores = seed_map.scores if seed_map.noun is None else seed_map.noun
         chosen = mask > 0.5
-        held = overlap(chosen, region) if seed_map.noun is None else float((chosen & region).sum() / region.sum())
+        held = float((chosen & region).sum() / region.sum()) if seed_map.part else overlap(chosen, region)
         if held < AGREED:
             mask = torch.where(region, 0.5 + 0.5 * scores, torch.zeros_like(scores))
+        if not seed_map.first:
+            for other in found:
+                if other.first:
+                    mask = mask * (other.mask <= 0.5)
         inside = mask > 0.5
         area = int(inside.sum())
-        if area < SMALLEST * mask.numel():
+        if area < SMALLEST * mask.numel() or area < LEFT * int(region.sum()):
             continue
         score = float(scores[inside].mean())
         if all(overlap(inside, other.mask > 0.5) < SAME for other in found):
-            found.append(Candidate(mask, score))
-    return sorted(found, key=lambda candidate: -candidate.score)
+            found.append(Candidate(mask, score, seed_map.first))
+    return sorted(found, key=lambda candidate: (not candidate.first, -candidate.score))
 
 
 def overlap(one: Tensor, other: Tensor) -> float:
@@ -88,7 +96,7 @@ def _seeds(seed_map: SeedMap) -> list[tuple[Tensor, float]]:
     seeds = []
     for number in range(1, count + 1):
         if areas[number] >= SMALLEST * high.size:
-            region = torch.from_numpy(labels == number).to(scores.device)
+            region = torch.from_numpy(ndimage.binary_fill_holes(labels == number)).to(scores.device)
             seeds.append((region, float(sums[number]) / float(areas[number]) ** 0.75))
     return seeds
 
@@ -101,7 +109,7 @@ def _guidance(region: Tensor, seed_map: SeedMap) -> Tensor:
     y, x = np.unravel_index(int(depth.argmax()), depth.shape)
     hints = torch.zeros(GUIDANCE_CHANNELS, *scores.shape, device=scores.device)
     hints[0] = bumps(torch.tensor([[float(x), float(y)]], device=scores.device), *scores.shape)
-    hints[3] = scores * region if seed_map.noun is None else seed_map.noun
+    hints[3] = seed_map.noun if seed_map.part and seed_map.noun is not None else scores * region
     return hints
 
 

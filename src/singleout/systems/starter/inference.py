@@ -16,12 +16,14 @@ from singleout.systems.starter.engine import Engine
 from singleout.systems.starter.follow import Follower
 from singleout.systems.starter.known import Known
 from singleout.systems.starter.marks import Ids, Marks, check_words, describe, split
+from singleout.systems.starter.namer import Namer
 from singleout.systems.starter.network import StarterNetwork
 from singleout.systems.starter.options import Options
 from singleout.systems.starter.requests import read_requests
 from singleout.systems.starter.results import frame_masks
 from singleout.systems.starter.resume import pack, prefixed, under, unpack
 from singleout.systems.starter.seek import WordPass
+from singleout.systems.starter.spot import Spotter
 from singleout.systems.starter.view import View
 from singleout.tracks import Answer, FrameMasks
 
@@ -36,27 +38,27 @@ class Starter(Segmenter):
         look_ahead=0,
     )
 
-    def __init__(self, network: StarterNetwork, known: Known) -> None:
-        self.network = network
-        self.known = known
+    def __init__(self, network: StarterNetwork, known: Known, namer: Namer) -> None:
+        self.network, self.known, self.namer = network, known, namer
 
     def _stream(
         self, video: VideoLike, prompts: tuple[Prompt, ...], state: bytes | None, options: dict[str, Any]
     ) -> StarterStream:
         chosen = Options.read(options)
-        return StarterStream(Engine(self.network, chosen.device), self.known, video, prompts, chosen, state)
+        engine = Engine(self.network, chosen.device)
+        return StarterStream(engine, self.known, self.namer, video, prompts, chosen, state)
 
     def _session(self, prompts: tuple[Prompt, ...], options: dict[str, Any]) -> Session:
         from singleout.systems.starter.session import StarterSession
 
         chosen = Options.read(options)
-        return StarterSession(Engine(self.network, chosen.device), self.known, prompts, chosen)
+        return StarterSession(Engine(self.network, chosen.device), self.known, self.namer, prompts, chosen)
 
     def resume_session(self, state: bytes) -> Session:
         """A session that goes on from `Session.state()`. Raises InputError for bytes of another system."""
         from singleout.systems.starter.session import StarterSession
 
-        return StarterSession.restore(self.network, self.known, state)
+        return StarterSession.restore(self.network, self.known, self.namer, state)
 
 
 class StarterStream(Stream):
@@ -66,6 +68,7 @@ class StarterStream(Stream):
         self,
         engine: Engine,
         known: Known,
+        namer: Namer,
         video: VideoLike,
         prompts: tuple[Prompt, ...],
         options: Options,
@@ -88,8 +91,8 @@ class StarterStream(Stream):
         self._next = 0
         self._marked: MarkPass | None = None
         self._saved: tuple[dict[str, Tensor], dict[str, Any]] | None = None
-        requests = read_requests(asked, known, options.threshold, options.guess)
-        self._words = WordPass(engine, self._view, requests, options, ids) if asked else None
+        requests = read_requests(asked, known, namer, options.threshold, options.guess)
+        self._words = WordPass(Spotter(engine, self._view, requests, namer), options, ids) if asked else None
         if state is not None:
             self._restore(state)
 

@@ -10,16 +10,13 @@ import torch
 from torch import Tensor
 
 from singleout.systems.starter.carry import Rows
-from singleout.systems.starter.engine import Engine
 from singleout.systems.starter.follow import Follower
 from singleout.systems.starter.judge import Evidence, Sight
 from singleout.systems.starter.marks import Ids
 from singleout.systems.starter.options import Options
-from singleout.systems.starter.requests import Requests
-from singleout.systems.starter.spot import Spotter
+from singleout.systems.starter.spot import NEAR, Spotter
 from singleout.systems.starter.sweep import Found, Sweep
 from singleout.systems.starter.verdict import Verdicts
-from singleout.systems.starter.view import View
 
 SIGHTS = 8  # looks that an object is judged by; older ones are forgotten
 PATIENCE = 3  # looks in a row after which an object that is no result is no longer followed
@@ -28,11 +25,10 @@ PATIENCE = 3  # looks in a row after which an object that is no result is no lon
 class Listener:
     """All words of one session. Call `step` for each frame."""
 
-    def __init__(self, engine: Engine, view: View, requests: Requests, options: Options, ids: Ids) -> None:
-        self.engine, self.options = engine, options
-        self.spotter = Spotter(engine, view, requests)
-        self.verdicts = Verdicts(requests, ids)
-        self.view = view
+    def __init__(self, spotter: Spotter, options: Options, ids: Ids) -> None:
+        self.spotter, self.options = spotter, options
+        self.engine, self.view = spotter.engine, spotter.view
+        self.verdicts = Verdicts(spotter.requests, ids)
         self.restart()
 
     def restart(self) -> None:
@@ -50,11 +46,13 @@ class Listener:
     def step(self, frame: int, picture: Tensor) -> Rows:
         """Ids and masks, at the resolution of the network, in the next frame."""
         looking = self._steps % self.options.interval == 0
+        before = self._before
+        if (self._steps + NEAR) % self.options.interval == 0 or self.options.interval <= NEAR:
+            self._before = picture
         self._steps += 1
-        before, self._before = self._before, picture
         if not looking and not self._follower.groups:
             return [], torch.zeros(0, *self.view.mask_shape)
-        look = self.spotter.look(frame, picture, picture if before is None else before) if looking else None
+        look = self.spotter.look(frame, picture, [] if before is None else [before]) if looking else None
         features = look.features if look is not None else self.engine.encode(picture)
         masks = self._follower.advance(features)
         marked: dict[int, Tensor] = {}
@@ -66,7 +64,7 @@ class Listener:
         ids = self._follower.ids
         if look is not None:
             self.verdicts.note(look.scores)
-            look.judge(ids, masks, self._seen)
+            self.spotter.judge(look, ids, masks, self._seen)
             self._vote()
         shown = [(ids.index(number), result) for number, result in self._pairs]
         if not shown:

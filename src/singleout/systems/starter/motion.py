@@ -1,41 +1,81 @@
-"""What moves against its surroundings, cheaply: frame differences after the camera's shift is taken out."""
+"""What moves against its surroundings: features matched between near frames, after the camera's own motion.
+
+The camera is an affine field fitted robustly to the matches, as in dominant motion estimation (Odobez and Bouthemy
+1995); what moves is what does not follow it both from the frame before and to the frame after.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+REACH = 5  # cells of 8 pixels that anything may move between two frames that are compared
+ROUNDS = 15  # of the robust fit
+FULL = 9.0  # times the usual deviation from the camera's motion that counts as moving for sure
 
-def motion_map(before: Tensor, after: Tensor) -> Tensor:
-    """before, after: (height, width) lightness of two frames near each other in time.
 
-    Returns (height, width), 0 to 1: how much each place changed more than the picture as a whole did. The camera's
-    shift is found by phase correlation (Kuglin and Hines 1975).
+def motion_map(here: Tensor, others: Sequence[Tensor]) -> Tensor:
+    """here: features of a frame, (channels, height, width). others: of frames near it in time, on both sides if any.
+
+    Returns (height, width), 0 to 1; 0 where there is nothing to compare with.
     """
-    dy, dx = camera_shift(before, after)
-    moved = torch.roll(after, (-dy, -dx), dims=(0, 1))
-    # Edges that are displaced by less than a cell differ strongly; the least difference nearby does not.
-    padded = F.pad(moved[None, None], (1, 1, 1, 1), mode="replicate")[0]
-    height, width = before.shape
-    shifts = [padded[0, y : y + height, x : x + width] for y in range(3) for x in range(3)]
-    difference = torch.stack([(before - shift).abs() for shift in shifts]).amin(dim=0)
-    smooth = F.avg_pool2d(difference[None, None], 9, stride=1, padding=4)[0, 0]
-    usual = smooth.median()
-    return ((smooth - usual) / (4 * usual + 2.0)).clamp(0, 1)
+    if not others:
+        return here.new_zeros(here.shape[-2:])
+    deviations = []
+    for other in others:
+        deviation = against_camera(displacement(here, other))
+        # Matches are exact to about a tenth of a cell, whatever the camera does.
+        deviations.append(deviation / (deviation.median() + 0.05))
+    # What was hidden in one of the frames has no match there; it has one in the other.
+    least = torch.stack(deviations).amin(dim=0)
+    smooth = F.avg_pool2d(least[None, None], 3, stride=1, padding=1, count_include_pad=False)[0, 0]
+    return (smooth / FULL).clamp(0, 1)
 
 
-def camera_shift(before: Tensor, after: Tensor) -> tuple[int, int]:
-    """Rows and columns by which the picture as a whole moved from before to after, both (height, width)."""
-    height, width = before.shape
-    window = torch.hann_window(height, device=before.device)[:, None] * torch.hann_window(width, device=before.device)
-    first, second = torch.fft.rfft2(before * window), torch.fft.rfft2(after * window)
-    cross = second * first.conj()
-    peak = torch.fft.irfft2(cross / cross.abs().clamp(min=1e-6), s=(height, width))
-    # A camera that leaps by more than a quarter of the picture between two frames is a wrong peak.
-    far = torch.ones_like(peak, dtype=torch.bool)
-    far[: height // 4, : width // 4] = far[: height // 4, -(width // 4) :] = False
-    far[-(height // 4) :, : width // 4] = far[-(height // 4) :, -(width // 4) :] = False
-    place = int(peak.masked_fill(far, -1.0).argmax())
-    dy, dx = divmod(place, width)
-    return dy - height if dy > height // 2 else dy, dx - width if dx > width // 2 else dx
+def displacement(here: Tensor, other: Tensor) -> Tensor:
+    """Where each cell went: (2, height, width), x and y in cells, from the best match in a window and its neighbours.
+
+    here, other: (channels, height, width), scaled so that their products are similarities for a softmax.
+    """
+    height, width = here.shape[-2:]
+    side = 2 * REACH + 1
+    padded = F.pad(other, (REACH,) * 4)
+    similarity = torch.stack(
+        [(here * padded[:, y : y + height, x : x + width]).sum(dim=0) for y in range(side) for x in range(side)]
+    )
+    # Single cells are ambiguous; a neighbourhood that moves together is less so.
+    similarity = F.avg_pool2d(similarity[None], 3, stride=1, padding=1)[0]
+    places = torch.arange(side * side, device=here.device)
+    offsets = torch.stack([places % side, places // side]).float() - REACH
+    best = offsets[:, similarity.argmax(dim=0)]
+    near = ((offsets[:, :, None, None] - best[:, None]) ** 2).sum(dim=0) <= 2
+    weights = similarity.masked_fill(~near, -torch.inf).softmax(dim=0)
+    moved: Tensor = torch.einsum("cn,nhw->chw", offsets, weights)
+    return moved
+
+
+def against_camera(moved: Tensor) -> Tensor:
+    """How far each cell is from the affine motion that most cells follow. moved: (2, height, width), in cells.
+
+    Returns (height, width), in cells.
+    """
+    height, width = moved.shape[-2:]
+    ys, xs = torch.meshgrid(
+        torch.linspace(-1, 1, height, device=moved.device),
+        torch.linspace(-1, 1, width, device=moved.device),
+        indexing="ij",
+    )
+    terms = torch.stack([torch.ones_like(xs), xs, ys], dim=-1).flatten(0, 1)
+    goal = moved.flatten(1).T
+    weights = torch.ones_like(terms[:, 0])
+    ridge = 1e-4 * torch.eye(3, device=moved.device)
+    deviation = weights
+    for _ in range(ROUNDS):
+        weighted = terms * weights[:, None]
+        fitted = torch.linalg.solve(weighted.T @ terms + ridge, weighted.T @ goal)
+        deviation = (goal - terms @ fitted).norm(dim=1)
+        weights = 1 / (1 + (deviation / (deviation.median() + 0.05)) ** 2)
+    return deviation.view(height, width)

@@ -10,11 +10,15 @@ import torch
 from torch import Tensor
 
 from singleout.prompts import Categories, Phrase
-from singleout.systems.starter.known import Known
+from singleout.systems.starter.known import Known, Lookup
 from singleout.systems.starter.marks import describe
+from singleout.systems.starter.namer import Namer
 from singleout.systems.starter.phrases import Asked, parse
 
-THRESHOLD = 0.6  # of a word's mean score inside an object, where no other is calibrated
+THRESHOLD = 0.6  # of a word's mean score inside an object
+NAMED_THRESHOLD = 0.3  # of the classifier's probability that an object is what a noun names
+# Words whose pixels score on most things that stand out; where they do, there is something to be named.
+STANDING_OUT = ("person", "car", "dog", "bird", "horse", "bicycle")
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,8 @@ class Request:
 
     prompt: as typed. label: of its objects. head: row of its noun among the texts. worn: rows of the nouns of its
     attributes, None where there is none ("in blue"). every: each object of that name is wanted, one id each.
-    threshold: of the noun's score; 0 takes whatever fits best. unknown: what to tell the user if the noun is far from
-    all that was learned.
+    threshold: of the noun's score; 0 takes whatever fits best. named: the noun is judged by the classifier, not by its
+    pixels. unknown: what to tell the user if the noun is far from all that was learned.
     """
 
     prompt: str
@@ -35,6 +39,7 @@ class Request:
     every: bool
     object_id: int | None
     threshold: float
+    named: bool = False
     unknown: str = ""
 
     @property
@@ -45,11 +50,18 @@ class Request:
 
 @dataclass(frozen=True)
 class Requests:
-    """Everything asked by words in one run. vectors: (num_texts, text_width), one row per text."""
+    """Everything asked by words in one run.
+
+    vectors: (num_texts, text_width), one row per text. standing_out: rows of STANDING_OUT. meant and contrary, by row
+    of a noun: the classifier's classes, (num_classes,) bool, that it names, and those that it cannot be.
+    """
 
     each: tuple[Request, ...]
     texts: tuple[str, ...]
     vectors: Tensor
+    standing_out: tuple[int, ...]
+    meant: dict[int, Tensor]
+    contrary: dict[int, Tensor]
 
     @property
     def colors(self) -> tuple[str, ...]:
@@ -58,11 +70,11 @@ class Requests:
 
 
 def read_requests(
-    prompts: Sequence[Phrase | Categories], known: Known, threshold: float | None, guess: bool
+    prompts: Sequence[Phrase | Categories], known: Known, namer: Namer, threshold: float | None, guess: bool
 ) -> Requests:
     """Parse the prompts and encode each distinct text once.
 
-    threshold: in place of the usual one. guess: words that the starter does not know are looked for all the same.
+    threshold: in place of the usual ones. guess: words that the starter does not know are looked for all the same.
     """
     texts: list[str] = []
 
@@ -72,41 +84,49 @@ def read_requests(
         return texts.index(text)
 
     each: list[Request] = []
+    meant: dict[int, Tensor] = {}
+    contrary: dict[int, Tensor] = {}
     for prompt in prompts:
         every = isinstance(prompt, Categories)
         for name in prompt.names if isinstance(prompt, Categories) else (prompt.text,):
             asked = parse(name)
+            head = row_of(asked.phrase)
+            found = known.lookup(asked)
+            seen = found.known and found.source == "photo"
+            noun = next((text for text in (asked.phrase, asked.head) if namer.knows(text)), None)
+            named = noun is not None and not seen
+            if named and noun is not None:
+                meant[head] = namer.classes(noun)
+            elif seen:
+                # What was learned from photographs are people, their clothes and streets, none of which is an animal.
+                contrary[head] = namer.classes("animal")
+            usual = NAMED_THRESHOLD if named else THRESHOLD
+            if guess and not seen and not named:
+                usual = 0.0  # a guess cannot be measured by what the words that were learned reach
             each.append(
                 Request(
                     prompt=name if every else describe(prompt),
                     label=name,
                     asked=asked,
-                    head=row_of(asked.phrase),
+                    head=head,
                     worn=tuple(row_of(part.phrase) if part.noun else None for part in asked.attributes),
                     every=every,
                     object_id=None if isinstance(prompt, Categories) else prompt.object_id,
-                    threshold=_threshold(known, asked, threshold, guess),
-                    unknown="" if guess else _unknown(known, asked),
+                    threshold=usual if threshold is None else threshold,
+                    named=named,
+                    unknown="" if guess or seen or named else _unknown(asked, found),
                 )
             )
+    standing_out = tuple(row_of(text) for text in STANDING_OUT) if each else ()
     vectors = np.stack([known.vector(text) for text in texts]) if texts else np.zeros((0, known.words.dim), np.float32)
-    return Requests(tuple(each), tuple(texts), torch.from_numpy(vectors))
+    return Requests(tuple(each), tuple(texts), torch.from_numpy(vectors), standing_out, meant, contrary)
 
 
-def _threshold(known: Known, asked: Asked, given: float | None, guess: bool) -> float:
-    if given is not None:
-        return given
-    # A guess at an unknown word cannot be measured by what the words that were learned reach.
-    return 0.0 if guess and not known.lookup(asked).known else THRESHOLD
-
-
-def _unknown(known: Known, asked: Asked) -> str:
-    """What to tell the user about a noun that is far from all that was learned; "" for one that is near enough."""
-    found = known.lookup(asked)
-    if found.known:
-        return ""
+def _unknown(asked: Asked, found: Lookup) -> str:
+    """What to tell the user about a noun that is far from all that was seen in photographs."""
     nearest = ", ".join(name for name, _ in found.nearest)
+    met = f'has seen "{asked.phrase}" only in drawings' if found.known else f'does not know "{asked.phrase}"'
     return (
-        f'the starter does not know "{asked.phrase}"; nearest: {nearest}; ask for one of these, or for its best guess '
-        'with the option guess; larger models: see "singleout models"'
+        f"the starter {met}; nearest: {nearest}; ask for one of these, or for its best guess with the option guess; "
+        'larger models: see "singleout models"'
     )

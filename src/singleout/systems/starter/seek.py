@@ -10,30 +10,25 @@ from torch import Tensor
 
 from singleout.segmenter import VideoLike
 from singleout.systems.starter.carry import Rows
-from singleout.systems.starter.engine import Engine
 from singleout.systems.starter.follow import Follower
 from singleout.systems.starter.judge import Evidence
 from singleout.systems.starter.marks import Ids
 from singleout.systems.starter.options import Options
-from singleout.systems.starter.requests import Requests
-from singleout.systems.starter.spot import Look, Spotter
+from singleout.systems.starter.spot import NEAR, Look, Spotter
 from singleout.systems.starter.sweep import Found, Sweep
 from singleout.systems.starter.verdict import Verdicts
-from singleout.systems.starter.view import View
-
-NEAR = 2  # frames between the two by which motion is told
 
 
 class WordPass:
     """All words of one run. Call `rows` for the frames of a video in order."""
 
-    def __init__(self, engine: Engine, view: View, requests: Requests, options: Options, ids: Ids) -> None:
-        self.engine, self.view, self.options = engine, view, options
-        self.spotter = Spotter(engine, view, requests)
-        self.verdicts = Verdicts(requests, ids)
+    def __init__(self, spotter: Spotter, options: Options, ids: Ids) -> None:
+        self.spotter, self.options = spotter, options
+        self.engine, self.view = spotter.engine, spotter.view
+        self.verdicts = Verdicts(spotter.requests, ids)
         self._span = (0, 0)
         self._shot = (0, 0)
-        self._follower = Follower(engine.network)
+        self._follower = Follower(self.engine.network)
         self._next_id = 1
         self._pairs: list[tuple[int, int]] = []
         self._found = Found()
@@ -80,7 +75,11 @@ class WordPass:
         self._found = Found(next_id=self._next_id, num_objects=len(self._follower.ids))
         pictures = [self.view.shrink(picture) for picture in video.frames(begin, end)]
         looks = [
-            self.spotter.look(begin + offset, pictures[offset], pictures[min(offset + NEAR, len(pictures) - 1)])
+            self.spotter.look(
+                begin + offset,
+                pictures[offset],
+                [pictures[near] for near in (offset - NEAR, offset + NEAR) if 0 <= near < len(pictures)],
+            )
             for offset in range(0, len(pictures), self.options.interval)
         ]
         if self._follower.groups or any(look.candidates for look in looks):
@@ -88,7 +87,7 @@ class WordPass:
         seen: dict[int, Evidence] = {}
         for look in looks:
             self.verdicts.note(look.scores)
-            look.judge(*self._found.get(look.frame), seen)
+            self.spotter.judge(look, *self._found.get(look.frame), seen)
         self._pairs = self.verdicts.judge(seen)
         self._follower.drop(set(self._follower.ids) - {number for number, _ in self._pairs})
         self._next_id = self._found.next_id

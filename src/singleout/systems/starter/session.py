@@ -18,11 +18,13 @@ from singleout.systems.starter.follow import MAX_GROUPS, Follower, memory_bytes
 from singleout.systems.starter.known import Known
 from singleout.systems.starter.listen import Listener
 from singleout.systems.starter.marks import Ids, Mark, Marks, check_words, describe, split
+from singleout.systems.starter.namer import Namer
 from singleout.systems.starter.network import StarterNetwork
 from singleout.systems.starter.options import Options
 from singleout.systems.starter.requests import read_requests
 from singleout.systems.starter.results import frame_masks
 from singleout.systems.starter.resume import pack, prefixed, under, unpack
+from singleout.systems.starter.spot import Spotter
 from singleout.systems.starter.view import View
 from singleout.tracks import Answer, FrameMasks
 
@@ -32,8 +34,10 @@ _HEADER = 2**16  # bytes of the plain values in a state
 class StarterSession(Session):
     """See `Session`. Every frame is final at once; sentences choose among what has been seen so far."""
 
-    def __init__(self, engine: Engine, known: Known, prompts: tuple[Prompt, ...], options: Options) -> None:
-        self._engine, self._known, self._options = engine, known, options
+    def __init__(
+        self, engine: Engine, known: Known, namer: Namer, prompts: tuple[Prompt, ...], options: Options
+    ) -> None:
+        self._engine, self._known, self._namer, self._options = engine, known, namer, options
         self._ids = Ids()
         self._marks = Marks()
         self._asked: list[tuple[Phrase | Categories, ...]] = []  # what was asked together, and its listener
@@ -144,11 +148,11 @@ class StarterSession(Session):
         return pack("session", header, tensors)
 
     @classmethod
-    def restore(cls, network: StarterNetwork, known: Known, state: bytes) -> StarterSession:
+    def restore(cls, network: StarterNetwork, known: Known, namer: Namer, state: bytes) -> StarterSession:
         """The session that `state` described. Raises InputError for bytes of anything else."""
         header, tensors = unpack("session", state)
         options = Options(**header["options"])
-        session = cls(Engine(network, options.device), known, (), options)
+        session = cls(Engine(network, options.device), known, namer, (), options)
         session._frame = int(header["frame"])
         session._view = None if header["view"] is None else View(**header["view"])
         for index, (frame, numbers, plain) in enumerate(header["marks"]):
@@ -182,8 +186,10 @@ class StarterSession(Session):
         if self._view is None:
             return
         for together in self._asked[len(self._listeners) :]:
-            requests = read_requests(together, self._known, self._options.threshold, self._options.guess)
-            self._listeners.append(Listener(self._engine, self._view, requests, self._options, self._ids))
+            requests = read_requests(together, self._known, self._namer, self._options.threshold, self._options.guess)
+            self._listeners.append(
+                Listener(Spotter(self._engine, self._view, requests, self._namer), self._options, self._ids)
+            )
 
     def _words_asked(self) -> list[Phrase | Categories]:
         return [prompt for together in self._asked for prompt in together]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -14,76 +13,99 @@ from singleout.systems.starter.engine import Engine
 from singleout.systems.starter.find import Candidate, SeedMap, find_candidates
 from singleout.systems.starter.judge import Evidence, see
 from singleout.systems.starter.motion import motion_map
+from singleout.systems.starter.namer import Namer
 from singleout.systems.starter.network import Features
 from singleout.systems.starter.requests import Requests
 from singleout.systems.starter.view import View
 
+NEAR = 3  # frames between those by which motion is told
 SEED_LEVEL = 0.9  # share of the threshold from which on a region is looked at closely
+STANDS_OUT = 0.5  # score from which on there is something, whatever it may be called
+MOVING = 0.3  # share of the strongest moving place of a noun down to which its region reaches
+MOVES = 0.12  # strength of the strongest place below which nothing of a noun moves
+DOUBT, CONTRARY = 0.25, 0.6  # classifier's probability of a contrary from which on a word counts less, and not at all
 
 
 @dataclass(frozen=True)
 class Look:
     """What was seen in a frame that was looked at closely; its features are kept, so that it is encoded once.
 
-    scores: (num_texts, height/4, width/4). colors and motion: (height/4, width/4), 0 to 1.
+    picture: (1, 3, height, width) uint8. scores: (num_texts, height/4, width/4). colors and motion:
+    (height/4, width/4), 0 to 1.
     """
 
     frame: int
+    picture: Tensor
     features: Features
     candidates: list[Candidate]
     scores: Tensor
     colors: Mapping[str, Tensor]
     motion: Tensor
 
-    def judge(self, ids: list[int], masks: Tensor, seen: dict[int, Evidence]) -> None:
-        """Add what this frame tells of objects. masks: (num_objects, height/4, width/4) probabilities."""
-        for number, mask in zip(ids, masks, strict=True):
-            sight = see(mask.to(self.scores.device), self.scores, self.colors, self.motion)
-            if sight is not None:
-                seen.setdefault(number, Evidence()).sights[self.frame] = sight
-
 
 class Spotter:
     """Looks at frames for the requests of one run."""
 
-    def __init__(self, engine: Engine, view: View, requests: Requests) -> None:
-        self.engine, self.view, self.requests = engine, view, requests
+    def __init__(self, engine: Engine, view: View, requests: Requests, namer: Namer) -> None:
+        self.engine, self.view, self.requests, self.namer = engine, view, requests, namer
         self.vectors = requests.vectors.to(engine.device)
+        namer.network.to(engine.device)
 
-    def look(self, frame: int, picture: Tensor, neighbour: Tensor) -> Look:
-        """picture: of `View.shrink`. neighbour: one a few frames away, by which motion is told (or the same)."""
-        features = self.engine.encode(picture)
+    def look(self, frame: int, picture: Tensor, neighbours: Sequence[Tensor]) -> Look:
+        """picture: of `View.shrink`. neighbours: those a few frames away, by which motion is told."""
         network = self.engine.network
+        near = [self.engine.encode(neighbour).local_key[0] for neighbour in neighbours]
+        features = self.engine.encode(picture)
         scores = network.word_scores(network.pixels(features), self.vectors)
         scores = F.interpolate(scores, self.view.mask_shape, mode="bilinear", align_corners=False)[0]
-        here, there = self._lch(picture), self._lch(neighbour)
-        motion = motion_map(here[0], there[0]) if neighbour is not picture else torch.zeros_like(here[0])
+        motion = motion_map(features.local_key[0], near)
+        motion = F.interpolate(motion[None, None], self.view.mask_shape, mode="bilinear", align_corners=False)[0, 0]
+        here = to_lch(F.interpolate(picture.float() / 255, self.view.mask_shape, mode="area")[0])
         colors = {name: color_map(here, name).to(scores.device) for name in self.requests.colors}
-        motion = motion.to(scores.device)
         candidates = find_candidates(network, features, self._seed_maps(scores, colors, motion))
-        return Look(frame, features, candidates, scores, colors, motion)
+        return Look(frame, picture, features, candidates, scores, colors, motion)
 
-    def _lch(self, picture: Tensor) -> Tensor:
-        return to_lch(F.interpolate(picture.float() / 255, self.view.mask_shape, mode="area")[0])
+    def judge(self, look: Look, ids: list[int], masks: Tensor, seen: dict[int, Evidence]) -> None:
+        """Add what a frame tells of objects. masks: (num_objects, height/4, width/4) probabilities."""
+        sights = {
+            row: sight
+            for row, mask in enumerate(masks.to(look.scores.device))
+            if (sight := see(mask, look.scores, look.colors, look.motion)) is not None
+        }
+        if not sights:
+            return
+        names = self.namer.look(look.picture, masks[list(sights)])
+        for (row, sight), probabilities in zip(sights.items(), names, strict=True):
+            words = sight.words.copy()
+            for head, classes in self.requests.meant.items():
+                words[head] = float(probabilities[classes].sum())
+            for head, classes in self.requests.contrary.items():
+                doubt = (float(probabilities[classes].sum()) - DOUBT) / (CONTRARY - DOUBT)
+                words[head] *= 1 - min(1.0, max(0.0, doubt))
+            seen.setdefault(ids[row], Evidence()).sights[look.frame] = replace(sight, words=words)
 
     def _seed_maps(self, scores: Tensor, colors: Mapping[str, Tensor], motion: Tensor) -> list[SeedMap]:
-        """Score maps of all nouns, and of those of sentences also where their colours are seen or something moves."""
-        listed = [request.head for request in self.requests.each if request.every]
+        """Score maps of all nouns, and of where something moves or has a colour that is asked for."""
+        listed = [request.head for request in self.requests.each if request.every and not request.named]
         rivals = scores[listed].amax(dim=0) if listed else None
+        anything = scores[list(self.requests.standing_out)].amax(dim=0)
         seeds: dict[tuple[int, str], SeedMap] = {}
         for request in self.requests.each:
             if request.unknown:
                 continue
-            score = scores[request.head]
-            level = SEED_LEVEL * (request.threshold or float(score.max()))
-            if request.every and rivals is not None:
+            head = -1 if request.named else request.head
+            score = anything if request.named else scores[request.head]
+            level = STANDS_OUT if request.named else SEED_LEVEL * (request.threshold or float(score.max()))
+            if request.every and rivals is not None and not request.named:
                 # Of the names of a list, each place is given to the one that fits it best.
-                seeds[request.head, "listed"] = SeedMap(score * (score >= rivals), level)
-                continue
-            seeds[request.head, ""] = SeedMap(score, level)
-            if not request.asked.plural:
-                # A crowd is one region of its noun; what is red in it, or moves, is one of the crowd.
+                score = score * (score >= rivals)
+            moving = score * motion
+            strongest = float(moving.flatten().quantile(0.995))
+            if strongest > MOVES:
+                # A crowd is one region of its noun; what moves in it is one of the crowd.
+                seeds[head, "moving"] = SeedMap(moving, MOVING * strongest, score, first=True)
+            seeds[head, "listed" if request.every else ""] = SeedMap(score, level)
+            if not request.every and not request.asked.plural:
                 for name in sorted(request.colors):
-                    seeds[request.head, name] = SeedMap(score * colors[name].sqrt(), level, score)
-                seeds[request.head, "moving"] = SeedMap(score * motion.sqrt(), level, score)
+                    seeds[head, name] = SeedMap(score * colors[name].sqrt(), level, score, part=True)
         return list(seeds.values())

@@ -15,6 +15,7 @@ from singleout.systems.starter.network import Features
 from singleout.systems.starter.spot import Look
 
 KNOWN = 0.35  # overlap with a followed object above which a candidate is that object
+STILL = 0.2  # mean motion of an object below which something that moves inside of it is another one
 COVERED = 0.7  # share of a candidate inside followed objects above which it is nothing new
 
 
@@ -88,9 +89,10 @@ class Sweep:
             if self.found.num_objects >= self.most:
                 break
             inside = candidate.mask > 0.5
-            covered = torch.stack(taken).any(dim=0) if taken else torch.zeros_like(inside)
             if any(overlap(inside, other) > KNOWN for other in taken):
                 continue
+            standing = [other for other in taken if not (candidate.first and _stands(other & ~inside, look.motion))]
+            covered = torch.stack(standing).any(dim=0) if standing else torch.zeros_like(inside)
             if float((inside & covered).sum()) > COVERED * float(inside.sum()):
                 continue
             marked[self.found.next_id] = candidate.mask
@@ -112,3 +114,8 @@ class Sweep:
                 return
             follower.settle(features, masks)
             self.found.put(frame, follower.ids, masks)
+
+
+def _stands(region: Tensor, motion: Tensor) -> bool:
+    """Whether a bool region of a frame stands still while something else in it moves."""
+    return bool(region.any()) and float(motion[region].mean()) < STILL

@@ -34,7 +34,8 @@ class Verdicts:
         """Keep the best score of each noun anywhere in a frame. scores: (num_texts, height, width)."""
         best = scores.flatten(1).float().quantile(_BEST_CELLS, dim=1).tolist()
         for index, request in enumerate(self.requests.each):
-            self.best[index] = max(self.best[index], best[request.head])
+            if not request.named:
+                self.best[index] = max(self.best[index], best[request.head])
 
     def judge(self, seen: Mapping[int, Evidence]) -> list[tuple[int, int]]:
         """Pairs of followed object and id of the result; an object may be the result of several sentences."""
@@ -43,10 +44,13 @@ class Verdicts:
             if request.unknown:
                 continue
             heads = {number: evidence.word(request.head) for number, evidence in seen.items()}
+            if request.named:
+                self.best[index] = max([self.best[index], *heads.values()])
             heads = {number: score for number, score in heads.items() if score >= request.threshold}
             if request.every:
                 rivals = {number: self._rival(request, seen[number]) for number in heads}
-                chosen = sorted(number for number, score in heads.items() if score >= rivals[number][0])
+                measure = request.threshold or 1.0
+                chosen = sorted(number for number, score in heads.items() if score / measure >= rivals[number][0])
                 if heads and not chosen:
                     self.beaten[index] = next(iter(rivals.values()))[1]
             else:
@@ -99,9 +103,12 @@ class Verdicts:
         }
 
     def _rival(self, request: Request, evidence: Evidence) -> tuple[float, str]:
-        """The name of the lists asked for that fits best beside this one, by which person and car are told apart."""
+        """The other name of the lists that fits best, by which person and car are told apart, as a share of what it
+        needs.
+        """
         others = [other for other in self.requests.each if other.every and other.head != request.head]
-        return max(((evidence.word(other.head), other.label) for other in others), default=(0.0, ""))
+        fits = [(evidence.word(other.head) / (other.threshold or 1.0), other.label) for other in others]
+        return max(fits, default=(0.0, ""))
 
     def _result(self, index: int, number: int, score: float) -> int:
         """The id of the result for a followed object: the one that it has, the one asked for, or a new one."""
