@@ -24,6 +24,7 @@ _HOMES = {
     "ytvis-2021": "ytvis",
     "ovis": "ytvis",
     "lv-vis": "ytvis",
+    "lv-vis-images": "images",
     "vipseg": "vipseg",
     "vspw": "vspw",
     "viposeg": "viposeg",

@@ -12,7 +12,7 @@ from singleout.data.files import base_split
 from singleout.errors import InputError
 from singleout.evaluation.report.values import Evaluation
 from singleout.prompts import Prompt
-from singleout.tracks import FrameMasks, Tracks
+from singleout.tracks import FrameCodes, FrameMasks, Tracks
 
 OnVideo = Callable[[str, int, int], None]
 """Told of each video that is done: its name, how many are done, how many there are."""
@@ -114,7 +114,7 @@ class Benchmark(ABC):
             f"predictions in its format ({self.result}) and use singleout eval"
         )
 
-    def adapt(self, masks: FrameMasks) -> FrameMasks:
+    def adapt(self, masks: FrameMasks) -> FrameMasks | FrameCodes:
         """Soft masks as they come from the model, before they are made hard; a benchmark may have a rule of its own."""
         return masks
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from singleout.errors import InputError
 from singleout.evaluation.benchmarks.base import Benchmark
 from singleout.exports.flat import Flat
 from singleout.exports.labels import label_of
@@ -41,11 +42,9 @@ def class_numbers(names: Sequence[str]) -> dict[str, int]:
 def label_maps(tracks: Tracks, names: Sequence[str]) -> list[Labels]:
     """The class number at each pixel of each frame, (height, width).
 
-    A pixel that no object claims takes the class of the nearest one that has any, since a prediction must not have holes;
-    a frame without anything is class 0.
+    A pixel that no object claims takes the class of the nearest one that has any, since a prediction must not have
+    holes; a frame without anything is class 0. Raises InputError for an object of another class.
     """
-    from singleout.errors import InputError
-
     numbers = {name.casefold(): number for name, number in class_numbers(names).items()}
     place_of = np.full(max(tracks.ids, default=0) + 1, -1, np.int32)
     for key in tracks.ids:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from singleout.data import panoptic, records
 from singleout.errors import InputError
@@ -164,8 +165,8 @@ def _paired(truth: records.PanopticSet, found: records.PanopticSet) -> list[tupl
     missing = [video.name for video in truth.videos if video.name not in by_name]
     if missing:
         raise InputError(
-            f"{found.path} has no video {missing[0]} ({len(missing)} of the {len(truth.videos)} videos of the split are "
-            "missing)"
+            f"{found.path} has no video {missing[0]} ({len(missing)} of the {len(truth.videos)} videos of the split "
+            "are missing)"
         )
     paired = []
     for video in truth.videos:
@@ -217,7 +218,7 @@ def _look(frames: Frames, index: int) -> Look:
     return Look(f"frame {true.name}", wanted >= 0, (wanted >= 0) & (wanted == given), read_picture(true.image))
 
 
-def _categories_at(frame: records.PanopticFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def _categories_at(frame: records.PanopticFrame) -> npt.NDArray[np.int64]:
     ids = read_segment_ids(frame.picture)
     known = {each.id: each.category_id for each in frame.segments}
     values, places = np.unique(ids, return_inverse=True)

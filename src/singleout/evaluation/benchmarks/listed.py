@@ -1,0 +1,67 @@
+"""What the benchmarks share whose predictions are one JSON list of results: finding it, and making it of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from singleout.errors import InputError
+from singleout.evaluation.benchmarks.archive import pack_files
+from singleout.evaluation.benchmarks.base import Benchmark, Job, Source
+from singleout.exports.layout import read_json, text_file, write_json_list
+
+RESULTS = "results.json"
+_PARTS = "parts"
+
+
+@dataclass(frozen=True)
+class Listed(Benchmark):
+    """Predictions are ``results.json``; its zip holds this file alone, at its top (sukjunhwang/VITA#12)."""
+
+    def finish(self, data: Source, jobs: Sequence[Job], folder: Path) -> None:
+        """``results.json`` of the parts of all jobs, in their order."""
+        with text_file(folder / RESULTS) as file:
+            write_json_list(file, _entries(jobs, folder))
+
+    def submission(self, folder: Path, archive: Path) -> Path | None:
+        """``results.json`` at the top of a zip."""
+        return pack_files({RESULTS: folder / RESULTS}, archive)
+
+
+def write_part(job: Job, folder: Path, results: Sequence[dict[str, Any]]) -> list[Path]:
+    """Keep the results of one job for `Listed.finish`."""
+    path = folder / _PARTS / f"{job.name}.json"
+    with text_file(path) as file:
+        write_json_list(file, results)
+    return [path]
+
+
+def results_file(predictions: Path) -> Path:
+    """The JSON file of results: the path itself, or ``results.json`` in it, or the only JSON file in it.
+
+    Raises InputError where it is not there, naming where it lies where that is a folder deeper.
+    """
+    if predictions.is_file():
+        return predictions
+    if (predictions / RESULTS).is_file():
+        return predictions / RESULTS
+    found = sorted(predictions.glob("*.json"))
+    if len(found) == 1:
+        return found[0]
+    deeper = sorted(predictions.glob(f"*/{RESULTS}"))
+    if deeper:
+        raise InputError(f"{deeper[0]} lies one folder deeper than expected: give that file, or pack it at the top")
+    raise InputError(f"{predictions / RESULTS} is missing: expected the JSON list of results")
+
+
+def refuse_nothing(path: Path, results: Sequence[object]) -> None:
+    """Raises InputError for an empty list, which official evaluators cannot score."""
+    if not results:
+        raise InputError(f"{path} is an empty list: there is no result to score")
+
+
+def _entries(jobs: Sequence[Job], folder: Path) -> Iterator[Any]:
+    for job in jobs:
+        yield from read_json(folder / _PARTS / f"{job.name}.json")
