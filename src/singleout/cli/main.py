@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("singleout.cli.run", "let a model predict a whole benchmark, and pack what its server takes"),
     "eval": ("singleout.cli.eval", "score predictions as the official evaluators of benchmarks do"),
     "models": ("singleout.cli.models", "list the models, or show one with its measured scores"),
+    "data": ("singleout.cli.data", "check the download of a data set, cut development sets, convert layouts"),
 }
 
 _EXAMPLES = """\

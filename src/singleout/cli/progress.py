@@ -11,15 +11,16 @@ _LOG_PAUSE = 10.0
 
 
 class Progress:
-    """Counts the frames of one step. total: frames to do; start: frames done before; label: what is being done.
+    """Counts the frames of one step.
 
+    total: frames to do, None where that is not known; start: frames done before; label: what is being done.
     unit: what is counted where it is not frames.
     """
 
     def __init__(
         self,
         label: str,
-        total: int,
+        total: int | None,
         *,
         start: int = 0,
         quiet: bool = False,
@@ -50,13 +51,18 @@ class Progress:
         seconds = max(time.monotonic() - self.began, 1e-9)
         made = self.done - self.start
         rate = f", {made / seconds:.1f} {self.unit}/s" if made else ""
-        self._show(f"{self.label}: {self.done} of {self.total} {self.unit} in {clock(seconds)}{rate}", last=True)
+        self._show(f"{self.label}: {self._count()} {self.unit} in {clock(seconds)}{rate}", last=True)
 
     def _line(self, now: float) -> str:
         rate = (self.done - self.start) / max(now - self.began, 1e-9)
-        left = f", {clock((self.total - self.done) / rate)} left" if rate else ""
-        share = 100 * self.done // max(self.total, 1)
-        return f"{self.label}: {self.done} of {self.total} {self.unit} ({share} %), {rate:.1f} {self.unit}/s{left}"
+        share = left = ""
+        if self.total is not None:
+            share = f" ({100 * self.done // max(self.total, 1)} %)"
+            left = f", {clock((self.total - self.done) / rate)} left" if rate else ""
+        return f"{self.label}: {self._count()} {self.unit}{share}, {rate:.1f} {self.unit}/s{left}"
+
+    def _count(self) -> str:
+        return str(self.done) if self.total is None else f"{self.done} of {self.total}"
 
     def _show(self, line: str, last: bool = False) -> None:
         if self.quiet:

@@ -136,7 +136,8 @@ def _annotation(
         key,
         video.id,
         category,
-        _codes(entry, video, where),
+        # Conversions of sentences whose truth is not public have none.
+        _codes(entry, video, where) if entry.get("segmentations") is not None else (None,) * video.length,
         tuple(None if box is None else a_box(box, where) for box in boxes),
         tuple(None if area is None else a_number({"areas": area}, "areas", where) for area in areas),
         bool(entry.get("iscrowd", 0)),

@@ -70,7 +70,7 @@ def dev_set(name: str, root: Path, *, split: str | None = None, amount: Amount |
 
 
 def halves(name: str, root: Path) -> Written:
-    """``train_sub.json`` and ``valid_sub.json`` of YouTube-VIS or OVIS, about 90 and 10 in 100 of the videos.
+    """``train_sub.json`` and ``valid_sub.json`` of YouTube-VIS or OVIS: about 90 and 10 % of the videos.
 
     The rule of UniVS: annotations are gone through in file order; a video that has not been seen is held out where at
     most n annotations of its category are held out yet and it has at most 100 frames; n = 2 int(videos / 10) //
@@ -90,7 +90,7 @@ def halves(name: str, root: Path) -> Written:
 
 
 def held_out(content: Mapping[str, Any], path: Path, *, crowded: bool = False) -> set[int]:
-    """Ids of the videos that `halves` holds out. crowded: twice as many, as for OVIS, which has many objects a video."""
+    """Ids of the videos that `halves` holds out. crowded: twice as many, as for OVIS with its many objects a video."""
     videos = entries_of(path, content.get("videos"), '"videos"')
     lengths = {number(path, video, "id"): number(path, video, "length") for video in videos}
     found = entries_of(path, content.get("categories"), '"categories"')
