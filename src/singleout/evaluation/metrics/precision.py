@@ -15,15 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from singleout.errors import InputError
+from singleout.evaluation.metrics.matching import THRESHOLDS, Bool, Float, match
 
-Bool: TypeAlias = npt.NDArray[np.bool_]
-Float: TypeAlias = npt.NDArray[np.float64]
 SceneId: TypeAlias = int | str
 
-THRESHOLDS: Float = np.linspace(0.5, 0.95, 10)
 RECALL_POINTS: Float = np.linspace(0.0, 1.0, 101)
-# No overlap is asked to be larger than this, so that equal masks match at a threshold of 1 in spite of rounding.
-_LARGEST_THRESHOLD = 1 - 1e-10
 
 
 @dataclass(frozen=True)
@@ -138,10 +134,13 @@ class Accumulator:
         self._outcomes: dict[int, dict[SceneId, _Outcome]] = {category: {} for category in self.categories}
         self._scenes: set[SceneId] = set()
 
-    def open(self, scene: SceneId) -> None:
-        """Announce a scene. Raises InputError if it was there before."""
+    def open(self, scene: SceneId, truth_categories: Iterable[int]) -> None:
+        """Announce a scene. Raises InputError if it was there before or has truths of an unlisted category."""
         if scene in self._scenes:
             raise InputError(f"{scene!r} was scored before: give the detections of a video or image all at once")
+        unknown = sorted(set(truth_categories).difference(self._outcomes))
+        if unknown:
+            raise InputError(f"{scene!r} has truth of category {unknown[0]}, which is not in the list of categories")
         self._scenes.add(scene)
 
     def add(
@@ -159,8 +158,8 @@ class Accumulator:
         """Match the detections of a scene and category.
 
         ious: (detections, truths). scores, areas: (detections,), best score first and no more than the largest of
-        max_detections: see `ranked`. truth_areas, crowd: (truths,). unmatched_are_ignored: a detection without a truth
-        is not held against the system.
+        max_detections: see `matching.best_of_each`. truth_areas, crowd: (truths,). unmatched_are_ignored: a detection
+        without a truth is not held against the system.
         """
         low = np.array([each.low for each in self.rules.areas])[:, None]
         high = np.array([each.high for each in self.rules.areas])[:, None]
@@ -205,43 +204,6 @@ def summary(curves: Curves) -> dict[str, float]:
     }
 
 
-def ranked(scores: Sequence[float], limit: int | None = None) -> npt.NDArray[np.intp]:
-    """Places of the best scores, best first; equal scores stay in order. Raises InputError for one that is no number."""
-    values = np.asarray(scores, np.float64)
-    wrong = np.flatnonzero(~np.isfinite(values))
-    if len(wrong):
-        raise InputError(f"the score of detection {wrong[0]} is {values[wrong[0]]}: expected a finite number")
-    return np.argsort(-values, kind="stable")[:limit]
-
-
-def match(ious: Float, ignored: Bool, crowd: Bool) -> tuple[Bool, Bool]:
-    """Which detections find a truth, and which of them one that is ignored, both (areas, thresholds, detections).
-
-    ious: (detections, truths), best score first. ignored: (areas, truths). crowd: (truths,), truths that any number of
-    detections may take. Each detection takes the free truth of largest overlap, the later one of equals; an ignored
-    truth only if there is no other.
-    """
-    num_detections, num_truths = ious.shape
-    shape = (len(ignored), len(THRESHOLDS), num_detections)
-    matched, on_ignored = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
-    if not num_truths:
-        return matched, on_ignored
-    least = np.minimum(THRESHOLDS, _LARGEST_THRESHOLD)
-    free = np.ones((*shape[:2], num_truths), np.bool_)
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
-    for place in np.flatnonzero(ious.max(axis=1) >= least[0]):
-        possible = free & (ious[place] >= least[:, None])
-        counted = possible & ~ignored[:, None]
-        possible = np.where(counted.any(axis=-1, keepdims=True), counted, possible)
-        # argmax finds the first of equals, so it looks from the end.
-        best = num_truths - 1 - np.argmax(np.where(possible, ious[place], -1.0)[..., ::-1], axis=-1)
-        found = possible.any(axis=-1)
-        matched[..., place] = found
-        on_ignored[..., place] = found & ignored[rows, best]
-        free[rows, columns, best] &= ~found | crowd[best]
-    return matched, on_ignored
-
-
 def _order(scene: SceneId) -> tuple[bool, SceneId]:
     return isinstance(scene, str), scene
 
@@ -249,7 +211,7 @@ def _order(scene: SceneId) -> tuple[bool, SceneId]:
 def _read_curves(
     outcomes: Sequence[_Outcome], limits: Sequence[int], precision: Float, recall: Float, scores: Float
 ) -> None:
-    """Fill in the curves of one category: (thresholds, points, areas, limits), (thresholds, areas, limits), as first."""
+    """Fill in one category: (thresholds, points, areas, limits), (thresholds, areas, limits), and like the first."""
     num_truths = np.sum([outcome.num_truths for outcome in outcomes], axis=0)
     merged = np.concatenate([outcome.scores for outcome in outcomes])
     order = np.argsort(-merged, kind="stable")

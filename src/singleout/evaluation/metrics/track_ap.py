@@ -8,21 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from singleout.data.records import TrackAnnotation, TrackResult
 from singleout.errors import InputError
-from singleout.evaluation.metrics.precision import (
-    Accumulator,
-    Curves,
-    Float,
-    Rules,
-    SceneId,
-    area_ranges,
-    ranked,
-    summary,
-)
+from singleout.evaluation.metrics.matching import Float, best_of_each
+from singleout.evaluation.metrics.precision import Accumulator, Curves, Rules, SceneId, area_ranges, summary
 from singleout.evaluation.metrics.track_iou import ious, stacks
 
 YTVIS = Rules(area_ranges(128, 256))
@@ -64,45 +57,36 @@ class TrackAP:
 
         Every video of the data set is to be added, also one without results. Results of categories that the data set
         does not have are left out, as the official evaluators do. Raises InputError for a video that was added before,
-        a track of another video, a score that is no number, and masks of different sizes.
+        a track of another video, a true track of an unlisted category, a score that is no number, masks of different
+        sizes, and damaged codes.
         """
-        for track in (*truths, *results):
+        tracks: list[TrackAnnotation | TrackResult] = [*truths, *results]
+        for track in tracks:
             if track.video_id != video_id:
                 raise InputError(f"a track of video {track.video_id!r} was given for video {video_id!r}")
-        known = self._accumulator.categories
-        unknown = sorted({truth.category_id for truth in truths}.difference(known))
-        if unknown:
-            raise InputError(f"video {video_id!r} has a true track of category {unknown[0]}, which is not listed")
-        self._accumulator.open(video_id)
-        limit = self._accumulator.rules.max_detections[-1]
-        best = [results[place] for place in ranked([result.score for result in results])]
-        kept: dict[int, list[TrackResult]] = {category: [] for category in known}
-        for result in best:
-            if result.category_id in kept and len(kept[result.category_id]) < limit:
-                kept[result.category_id].append(result)
-        stacked = iter(
-            stacks(
-                [track.segmentations for category in known for track in kept[category]]
-                + [truth.segmentations for truth in truths]
-            )
-        )
-        found = {category: [next(stacked) for _ in kept[category]] for category in known}
-        true = list(stacked)
-        for category in known:
-            places = [place for place, truth in enumerate(truths) if truth.category_id == category]
-            if not places and not kept[category]:
-                continue
-            overlap = ious(found[category], [true[place] for place in places])
+        self._accumulator.open(video_id, [truth.category_id for truth in truths])
+        known, limit = self._accumulator.categories, self._accumulator.rules.max_detections[-1]
+        best = best_of_each(results, known, limit)
+        true: dict[int, list[TrackAnnotation]] = {}
+        for truth in truths:
+            true.setdefault(truth.category_id, []).append(truth)
+        present = sorted({*true, *best})
+        listed = [group.get(category, ()) for category in present for group in (best, true)]
+        stacked = iter(stacks([track.segmentations for group in listed for track in group]))
+        for category in present:
+            detections, objects = best.get(category, []), true.get(category, [])
+            found = list(islice(stacked, len(detections)))
+            overlap = ious(found, list(islice(stacked, len(objects))))
             if overlap.size:
                 self._ious[video_id, category] = overlap
             self._accumulator.add(
                 video_id,
                 category,
                 ious=overlap,
-                scores=np.array([result.score for result in kept[category]], np.float64),
-                areas=np.array([stack.mean_area for stack in found[category]], np.float64),
-                truth_areas=np.array([mean_area(truths[place].areas) for place in places], np.float64),
-                crowd=np.array([truths[place].iscrowd for place in places], np.bool_),
+                scores=np.array([detection.score for detection in detections], np.float64),
+                areas=np.array([stack.mean_area for stack in found], np.float64),
+                truth_areas=np.array([mean_area(truth.areas) for truth in objects], np.float64),
+                crowd=np.array([truth.iscrowd for truth in objects], np.bool_),
             )
 
     def result(self) -> TrackScores:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from singleout.data.records import Rle
 from singleout.errors import InputError
+from singleout.evaluation.metrics.rles import common_size, counts_of
 from singleout.tracks import codes
 
 Float: TypeAlias = npt.NDArray[np.float64]
@@ -58,13 +59,9 @@ def stacks(tracks: Sequence[Sequence[Rle | None]]) -> list[Stack]:
 
     Raises InputError where sizes differ or a code is damaged.
     """
-    sizes = {tuple(code["size"]) for track in tracks for code in track if code is not None}
-    if len(sizes) > 1:
-        said = " and ".join(f"{width}x{height}" for height, width in sorted(sizes))
-        raise InputError(f"masks of one video have different sizes, {said}: they must have the size of the video")
-    height, width = sizes.pop() if sizes else (1, 1)
+    height, width = common_size(code for track in tracks for code in track if code is not None) or (1, 1)
     nothing = codes.encode(np.zeros((1, 1), np.bool_), size=(height, width))
-    listed = [nothing if code is None else _counts(code) for track in tracks for code in track]
+    listed = [nothing if code is None else counts_of(code) for track in tracks for code in track]
     lengths, first = codes.runs(listed)
     num_runs = np.diff(np.append(first, len(lengths)))
     places = np.cumsum(lengths)
@@ -121,8 +118,3 @@ def _iou(one: Stack, other: Stack) -> float:
         shared = int(before[1::2].sum() - before[::2].sum())
     union = int(one.areas.sum()) + int(other.areas.sum()) - shared
     return shared / union if union else 0.0
-
-
-def _counts(code: Rle) -> bytes:
-    counts = code["counts"]
-    return counts.encode("latin-1", "replace") if isinstance(counts, str) else bytes(counts)
