@@ -130,6 +130,8 @@ SUMMARIES = (
 RULES: tuple[Rule, ...] = (
     *(Rule("metrics", "*.json", array, Near(1e-10), f"{ISSUE}; {where}") for array, where in SUMMARIES),
     Rule("metrics", "*", "*", Near(1e-12), ISSUE),
+    Rule("referformer", "*", "labels", Alike(0.001), f"{DESIGN}: masks"),
+    Rule("referformer", "*", "visualize", Alike(0.001), f"{DESIGN}: masks"),
 )
 
 NUMBERS = Rule("*", "*", "*", InProportion(1e-4, 1e-3), DESIGN)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from PIL import Image
 from tests.parity.goldens import CannotReplayError, Context, Golden
 from tests.parity.weights import input_tensor, official_state
 from torch import Tensor, nn
@@ -17,6 +21,7 @@ from torch.nn import functional as F
 from singleout.nn.text.tokens import pad_tokens
 from singleout.systems.referformer.checkpoint import convert_names, load_network
 from singleout.systems.referformer.config import VARIANTS
+from singleout.systems.referformer.losses import Target
 from singleout.systems.referformer.network import ReferFormerNetwork
 
 PART = "referformer"
@@ -58,6 +63,51 @@ def clips_of(spec: dict[str, Any]) -> tuple[Tensor, Tensor | None]:
 def tokens_of(token_ids: Sequence[Sequence[int]], network: ReferFormerNetwork) -> tuple[Tensor, Tensor]:
     """Token ids filled up to the longest, and where they are filled up."""
     return pad_tokens(token_ids, network.config.text.pad_id)
+
+
+def frames_of(spec: dict[str, Any], context: Context) -> list[npt.NDArray[np.uint8]]:
+    """The real frames of a spec, at the size that it says."""
+    dataset, quality, sequence = spec["sequence"].split()
+    if (dataset, quality) != ("DAVIS", "480p"):
+        raise CannotReplayError(f"unknown sequence {spec['sequence']}")
+    frames = []
+    for name in spec["frames"]:
+        with Image.open(context.frame(sequence, name)) as picture:
+            image = picture.convert("RGB")
+        if spec["source_resize_hw"]:
+            height, width = spec["source_resize_hw"]
+            image = image.resize((width, height), Image.Resampling.BICUBIC)
+        frames.append(np.asarray(image))
+    return frames
+
+
+def targets_of(golden: Golden) -> list[Target]:
+    """The targets that a golden holds, ``targets/<video>.<part>``."""
+    targets = []
+    for number in sorted({int(part.split(".")[0]) for part in golden.parts("targets/")}):
+        parts = {
+            part: torch.from_numpy(golden.input(f"targets/{number}.{part}"))
+            for part in ("masks", "boxes", "valid", "labels")
+            if f"targets/{number}.{part}" in golden
+        }
+        labels = parts.get("labels", torch.zeros_like(parts["valid"]))
+        targets.append(Target(parts["masks"], parts["boxes"], parts["valid"].bool(), labels))
+    return targets
+
+
+def sum_seen(targets: Sequence[Target]) -> int:
+    """Frames of the batch in which the objects are seen."""
+    return sum(int(target.seen.sum()) for target in targets)
+
+
+def official_names(golden: Golden, context: Context) -> dict[str, str]:
+    """Our name of each official tensor."""
+    manifest = context.side_file(golden.path, PART, f"keys-{golden.spec['config']}.json")
+    listing = json.loads(manifest.read_text(encoding="utf-8"))
+    nothing = torch.empty(0, device="meta")
+    return {name: next(iter(convert_names({name: nothing}).state)) for name in listing["keys"]} | {
+        alias: next(iter(convert_names({name: nothing}).state)) for alias, name in listing["tied"].items()
+    }
 
 
 @contextmanager

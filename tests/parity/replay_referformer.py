@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from tests.parity.goldens import CannotReplayError, Comparison, Context, Golden, spec_of
-from tests.parity.referformer_network import PART, clips_of, network_of, recorded, tokens_of
+from tests.parity.referformer_network import (
+    PART,
+    clips_of,
+    frames_of,
+    network_of,
+    official_names,
+    recorded,
+    sum_seen,
+    targets_of,
+    tokens_of,
+)
 from tests.parity.weights import draw, input_tensor
 from torch import Tensor
 from torch.nn import functional as F
 
 from singleout.nn.deformable import DeformableAttention
+from singleout.systems.referformer.drawing import draw_result
+from singleout.systems.referformer.inference import ReferFormer
+from singleout.systems.referformer.losses import losses_of, total
 from singleout.systems.referformer.network import Predictions
+from singleout.systems.referformer.pictures import corners, label_maps, probabilities
 
 __all__ = ["PART", "claims", "replay"]
 
@@ -86,7 +102,107 @@ def _ops(golden: Golden, _context: Context) -> Iterator[Comparison]:
         yield golden.compare(f"{case}.attention_weights", weights[:, :2].numpy())
 
 
+def _script(golden: Golden, context: Context) -> Iterator[Comparison]:
+    """The script for Ref-YouTube-VOS: all frames at once, the best query of each sentence, its masks and pictures."""
+    spec = golden.spec
+    frames, system = frames_of(spec, context), ReferFormer(network_of(golden, context), name="golden", tokenizer=None)
+    size = (frames[0].shape[0], frames[0].shape[1])
+    pictures = []
+    answers = list(system.answer(frames, spec["token_ids"], short=spec["short_side"], group=1))
+    masks = torch.stack([probabilities(found.masks[0], size) for found in answers]) > 0.5
+    for place, found in enumerate(answers):
+        yield golden.compare(f"{place}/scores", found.scores[0].numpy())
+        yield golden.compare(f"{place}/query", int(found.query))
+        yield golden.compare(f"{place}/pred_logits", found.logits[0].numpy())
+        yield golden.compare(f"{place}/pred_boxes", found.boxes[0].numpy())
+        yield golden.compare(f"{place}/reference_points", found.points[0].numpy())
+        yield golden.compare(f"{place}/mask_logits_of_query", found.masks[0].numpy())
+        boxes = corners(found.boxes[0, :, int(found.query)], size)
+        points = found.points[0, :, int(found.query)] * torch.tensor([size[1], size[0]])
+        for frame, mask, box, point in zip(frames, masks[place], boxes.tolist(), points.tolist(), strict=True):
+            pictures.append(draw_result(frame, mask.numpy(), box, point, place))
+    bits = np.unpackbits(golden.input("masks"), axis=-1)[..., : size[0] * size[1]]
+    yield golden.compare("masks", masks.numpy(), golden=bits.reshape(spec["masks"]["shape"]).astype(bool))
+    if "visualize" in golden:
+        yield golden.compare("visualize", np.stack(pictures))
+
+
+def _davis(golden: Golden, context: Context) -> Iterator[Comparison]:
+    """The script for Ref-DAVIS17: clips one after the other, one label map for each annotator."""
+    spec = golden.spec
+    frames, system = frames_of(spec, context), ReferFormer(network_of(golden, context), name="golden", tokenizer=None)
+    size, token_ids = frames[0].shape[:2], spec["token_ids_by_expression"]
+    annotators = len(spec["annotator_folders"])
+    queries, scores, shares = [], [], []
+    for start in range(0, len(frames), spec["clip_length"]):
+        clip = frames[start : start + spec["clip_length"]]
+        # All sentences at once, of which the official script knew one at a time.
+        found = list(system.answer(clip, token_ids, short=spec["short_side"]))
+        queries.append(torch.cat([part.query for part in found]))
+        scores.append(torch.cat([part.scores for part in found]))
+        shares.append(torch.stack([probabilities(masks, size) for part in found for masks in part.masks]))
+    # (expressions, clips, ...), the expressions of an annotator being every fourth one.
+    order = [expression for first in range(annotators) for expression in range(first, len(token_ids), annotators)]
+    yield golden.compare("queries", torch.stack(queries, dim=1)[order].flatten().numpy())
+    yield golden.compare("scores", torch.stack(scores, dim=1)[order].flatten(0, 1).numpy())
+    whole = torch.cat(shares, dim=1)
+    labels = torch.stack([label_maps(whole[first::annotators]) for first in range(annotators)])
+    yield golden.compare("labels", labels.numpy())
+
+
+def _criterion(golden: Golden, _context: Context) -> Iterator[Comparison]:
+    """Losses and matches of outputs that are drawn by rule."""
+    salt, targets = golden.spec["salt"], targets_of(golden)
+    for classes in sorted({int(name.split(".")[0].removeprefix("losses/classes")) for name in golden.names("losses/")}):
+        layers = []
+        for layer in (3, 0, 1, 2):
+            logits = input_tensor(f"criterion-logits-{classes}-{layer}", (2, 4, 5, classes), salt)
+            boxes = input_tensor(f"criterion-boxes-{layer}", (2, 4, 5, 4), salt).sigmoid()
+            masks = 2 * input_tensor(f"criterion-masks-{layer}", (2, 4, 5, 24, 24), salt)
+            layers.append(Predictions(logits, boxes, masks, boxes[..., :2]))
+        found, queries = losses_of(replace(layers[0], earlier=layers[1:]), targets, sum_seen(targets))
+        for name, value in found.items():
+            yield golden.compare(f"losses/classes{classes}.{name}", value.numpy())
+        yield golden.compare(f"matched/classes{classes}", queries.numpy())
+
+
+def _train(golden: Golden, context: Context) -> Iterator[Comparison]:
+    """A step of training: outputs of all layers, losses, matches and gradients."""
+    spec, network = golden.spec, network_of(golden, context)
+    frames, padding = clips_of(spec)
+    targets = targets_of(golden)
+    sizes = [(target.masks.shape[1], target.masks.shape[2]) for target in targets]
+    official = official_names(golden, context)
+    with torch.enable_grad():
+        network.requires_grad_(True)
+        network.freeze()
+        sight = network.look(frames, padding)
+        found = network(sight, network.read(*tokens_of(spec["token_ids"], network)), sizes, every_layer=True)
+        losses, queries = losses_of(found, targets, sum_seen(targets))
+        weighted = total(losses)
+        trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+        gradients = torch.autograd.grad(weighted, list(trained.values()), allow_unused=True)
+        network.requires_grad_(False)
+    norms = {name: part.norm() for name, part in zip(trained, gradients, strict=True) if part is not None}
+    for name, layer in [("final", found), *((str(index), layer) for index, layer in enumerate(found.earlier))]:
+        yield from _outputs(golden, f"out/layer{name}.", layer)
+    for name, value in losses.items():
+        yield golden.compare(f"losses/{name}", value.detach().numpy())
+    yield golden.compare("losses/total_weighted", weighted.detach().numpy())
+    yield golden.compare("matched", queries.numpy())
+    yield golden.compare("grad_total_norm", torch.stack(list(norms.values())).norm().numpy())
+    for name in golden.names("grad_norm/"):
+        yield golden.compare(name, norms[official[name.removeprefix("grad_norm/")]].numpy())
+    unused = sorted(set(trained) - set(norms))
+    if unused != sorted(official[name] for name in spec["trainable_without_gradient"]):
+        raise CannotReplayError(f"without gradient are {unused}, and officially {spec['trainable_without_gradient']}")
+
+
 CASES: dict[str, Callable[[Golden, Context], Iterator[Comparison]]] = {
     **dict.fromkeys(("clip", "odd", "batch", "long", "a2d"), _stages),
+    **dict.fromkeys(("ytvos", "visualize"), _script),
+    **dict.fromkeys(("train", "train-batch2"), _train),
+    "davis": _davis,
+    "criterion": _criterion,
     "ops": _ops,
 }

@@ -6,13 +6,23 @@ from pathlib import Path
 
 import pytest
 from tests.parity.check import find, replay, replayers
+from tests.shared_data import SHARED
 
 KEPT = Path(__file__).parents[1] / "goldens"
+OFFICIAL = SHARED / "reference"
 PARTS = sorted({module.PART for module in replayers()})
 
 
 def goldens_of(folder: Path) -> list[Path]:
-    return find(folder)[0] if folder.is_dir() else []
+    """Names of the goldens in a folder, relative to it."""
+    return [path.relative_to(folder) for path in find(folder)[0]] if folder.is_dir() else []
+
+
+ALL_KEPT = goldens_of(KEPT)
+# The test of a missing folder is there to be skipped with its reason.
+ALL_OTHERS = [
+    Path(part) / name for part in PARTS for name in goldens_of(OFFICIAL / part) if Path(part) / name not in ALL_KEPT
+] or [Path("shared")]
 
 
 def assert_equal(golden: Path, shared: Path) -> None:
@@ -21,27 +31,23 @@ def assert_equal(golden: Path, shared: Path) -> None:
     assert all(line.passed for line in lines), "\n".join(str(line) for line in lines if not line.passed)
 
 
-@pytest.mark.parametrize("golden", goldens_of(KEPT), ids=lambda path: path.relative_to(KEPT).as_posix())
-def test_a_kept_golden_is_reproduced(golden):
+@pytest.mark.parametrize("name", ALL_KEPT, ids=Path.as_posix)
+def test_a_kept_golden_is_reproduced(name):
     # None of these looks at a real frame, so that they hold wherever the tests run.
-    assert_equal(golden, Path("no such folder"))
+    assert_equal(KEPT / name, Path("no such folder"))
 
 
 @pytest.mark.needs_shared
-@pytest.mark.parametrize("part", PARTS)
-def test_goldens_beside_the_checkout_are_reproduced(part, shared):
-    goldens = goldens_of(shared / "reference" / part)
-    kept = {path.relative_to(KEPT / part).as_posix() for path in goldens_of(KEPT / part)}
-    left = [path for path in goldens if path.relative_to(shared / "reference" / part).as_posix() not in kept]
-    assert goldens
-    for golden in left:
-        assert_equal(golden, shared)
+@pytest.mark.parametrize("name", ALL_OTHERS, ids=Path.as_posix)
+def test_a_golden_beside_the_checkout_is_reproduced(name, shared):
+    assert_equal(shared / "reference" / name, shared)
 
 
 @pytest.mark.needs_shared
 @pytest.mark.parametrize("part", PARTS)
 def test_no_file_of_a_part_is_unknown(part, shared):
-    _, unknown = find(shared / "reference" / part)
+    goldens, unknown = find(shared / "reference" / part)
+    assert goldens
     assert not unknown, "\n".join(f"{line.golden}: {line.error}" for line in unknown)
 
 
