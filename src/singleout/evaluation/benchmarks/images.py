@@ -14,9 +14,9 @@ from singleout.data import images
 from singleout.data.records import ImageAnnotation, ImageResult, ImageSet, ListedImage
 from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
 from singleout.evaluation.benchmarks.listed import Listed, refuse_nothing, results_file, write_part
-from singleout.evaluation.benchmarks.looks import read_picture
+from singleout.evaluation.benchmarks.single import result_look
 from singleout.evaluation.metrics.image_ap import ImageAP, LvisAP
-from singleout.evaluation.report.values import Evaluation, Look, ObjectResult
+from singleout.evaluation.report.values import Evaluation, ObjectResult
 from singleout.exports.rle import as_rle
 from singleout.prompts import Categories, Prompt
 from singleout.tracks import Tracks
@@ -126,17 +126,7 @@ def _object(
         iou, best = float(ious.max()), mine[int(np.argmax(ious))]
     values = {"IoU": iou, "score": best.score if best is not None and iou > 0 else float("nan")}
     name = f"{truth.id} {names.get(truth.category_id, truth.category_id)}"
-    return ObjectResult(str(image.id), name, values, iou, look=partial(_look, image, truth, best))
-
-
-def _look(image: ListedImage, truth: ImageAnnotation, best: ImageResult | None, index: int) -> Look:
-    masks = [
-        np.zeros((image.height, image.width), np.bool_)
-        if each is None or each.segmentation is None
-        else run_length.decode(each.segmentation["counts"], image.height, image.width)
-        for each in (truth, best)
-    ]
-    return Look(f"image {image.id}", masks[0], masks[1], read_picture(image.path))
+    return ObjectResult(str(image.id), name, values, iou, look=partial(result_look, image, truth, best))
 
 
 _RESULT = "results.json, a list of {image_id, category_id, score, segmentation}"

@@ -47,7 +47,8 @@ class Vipseg(Benchmark):
         found = panoptic.read_videos(_listing(predictions), predictions / _PICTURES)
         videos = _paired(truth, found)
         things = {category.id: bool(category.thing) for category in truth.categories}
-        vpq, stq = (kind(things, corrected=corrected) for kind in (VideoPanopticQuality, SegmentationTrackingQuality))
+        vpq = VideoPanopticQuality(things, corrected=corrected)
+        stq = SegmentationTrackingQuality(things, corrected=corrected)
         right: list[list[float]] = []
         for done, (video, frames) in enumerate(videos, 1):
             pairs = [_pair(*each) for each in frames]

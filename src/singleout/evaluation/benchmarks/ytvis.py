@@ -177,8 +177,10 @@ def _course(
 
 def _look(video: ListedVideo, truth: TrackAnnotation, best: TrackResult | None, index: int) -> Look:
     found = None if best is None else best.segmentations[index]
-    masks = (_mask(each, video) for each in (truth.segmentations[index], found))
-    return Look(f"frame {video.frame_names[index]}", *masks, read_picture(video.images[index]))
+    picture = read_picture(video.images[index])
+    return Look(
+        f"frame {video.frame_names[index]}", _mask(truth.segmentations[index], video), _mask(found, video), picture
+    )
 
 
 def _mask(code: Rle | None, video: ListedVideo) -> Bool:
