@@ -90,22 +90,22 @@ class SemanticConfusion:
         """
         if truth.shape != prediction.shape or truth.ndim != 2:
             raise InputError(f"{where}: the truth is {truth.shape} but the prediction is {prediction.shape}")
-        # One more than the classes: what is ignored in the truth.
-        most = self._num_classes
-        true = truth.astype(np.int64)
-        true[truth == self._ignore] = most
         if not truth.size:
             return
-        if int(true.min()) < 0 or int(true.max()) > most or (most != self._ignore and bool((truth == most).any())):
+        most = self._num_classes
+        true = truth.astype(np.int64)
+        ignored = truth == self._ignore
+        # What is ignored becomes one more class, so no label of the truth may be that already.
+        if bool((((true < 0) | (true >= most)) & ~ignored).any()):
             raise InputError(
                 f"{where}: the truth has labels beyond the {most} classes that are not the ignore label {self._ignore}"
             )
-        predicted = prediction.astype(np.int64)
-        if int(predicted.min()) < 0 or int(predicted.max()) >= most:
+        if int(prediction.min()) < 0 or int(prediction.max()) >= most:
             raise InputError(f"{where}: the prediction has labels beyond the {most} classes (0 to {most - 1})")
-        self._confusion += self._count(true, predicted)
+        true[ignored] = most
+        self._confusion += self._count(true, prediction)
         if self._boundary is not None:
-            self._boundary += self._count(_boundaries(true), _boundaries(predicted))
+            self._boundary += self._count(_boundaries(true), _boundaries(prediction))
 
     def result(self, variant: Variant = "ovseg", *, sets: Mapping[str, Sequence[int]] | None = None) -> SemanticScores:
         """The scores of all maps so far.
@@ -130,9 +130,10 @@ class SemanticConfusion:
             scores.miou, scores.fwiou, scores.macc, scores.pacc, scores.iou, scores.acc, boundary, subsets
         )
 
-    def _count(self, truth: Ints, prediction: Ints) -> Ints:
-        keys = truth * (self._num_classes + 1) + prediction
-        return np.bincount(keys.ravel(), minlength=len(self._confusion)).astype(np.int64)
+    def _count(self, truth: Ints, prediction: Labels) -> Ints:
+        keys = truth * (self._num_classes + 1)
+        np.add(keys, prediction, out=keys, casting="unsafe")
+        return np.bincount(keys.ravel(), minlength=len(self._confusion)).astype(np.int64, copy=False)
 
     def _square(self, counts: Ints) -> Ints:
         return counts.reshape(self._num_classes + 1, self._num_classes + 1)
@@ -169,7 +170,7 @@ def _ratio(part: npt.ArrayLike, whole: npt.ArrayLike) -> Floats:
     return ratio
 
 
-def _boundaries(labels: Ints) -> Ints:
+def _boundaries(labels: Labels) -> Ints:
     """What detectron2 compares as boundaries: labels minus the smallest label near by, with 0 outside of the picture.
 
     That is the boundary of a mask of 0 and 1; of a map of labels it is a difference of class numbers, which lands in
@@ -179,5 +180,5 @@ def _boundaries(labels: Ints) -> Ints:
 
     reach = max(1, round(_BOUNDARY * float(np.hypot(*labels.shape))))
     smallest = ndimage.minimum_filter(labels.astype(np.uint8), size=2 * reach + 1, mode="constant", cval=0)
-    differences: Ints = labels - smallest
+    differences: Ints = labels.astype(np.int64) - smallest
     return differences
