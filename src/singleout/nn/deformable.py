@@ -124,8 +124,8 @@ def sample_by_rows(value: Tensor, shapes: Shapes, locations: Tensor, weights: Te
         rows = first.int() + (torch.arange(heads, device=first.device, dtype=torch.int32) * after)[:, None, None, None]
         step = pitch.int()[:, None]
         index = torch.stack([rows, rows + 1, rows + step, rows + step + 1], dim=-1)
-        share = share.transpose(0, 1)
-        upper, lower = share * near[..., 1], share * far[..., 1]
+        by_head = share.transpose(0, 1)
+        upper, lower = by_head * near[..., 1], by_head * far[..., 1]
         parts = [upper * near[..., 0], upper * far[..., 0], lower * near[..., 0], lower * far[..., 0]]
         bags = heads * index.shape[1]
         seen = F.embedding_bag(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,9 @@ from singleout.nn.mlp import feedforward
 class EncoderLayer(nn.Module):
     """Deformable self attention over all levels and a feed-forward part, each normed after it is added."""
 
-    def __init__(self, width: int, hidden: int, num_heads: int, num_levels: int, num_points: int, dropout: float):
+    def __init__(
+        self, width: int, *, hidden: int, num_heads: int, num_levels: int, num_points: int, dropout: float
+    ) -> None:
         super().__init__()
         self.self_attn = DeformableAttention(width, num_heads, num_levels, num_points)
         self.norm1 = nn.LayerNorm(width)
@@ -50,9 +53,9 @@ class Encoder(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            EncoderLayer(width, hidden, num_heads, num_levels, num_points, dropout) for _ in range(num_layers)
-        )
+        shape: dict[str, Any] = {"hidden": hidden, "num_heads": num_heads, "dropout": dropout}
+        shape |= {"num_levels": num_levels, "num_points": num_points}
+        self.layers = nn.ModuleList(EncoderLayer(width, **shape) for _ in range(num_layers))
 
     def forward(
         self, tokens: Tensor, positions: Tensor, ratios: Tensor, shapes: Shapes, padding: Tensor | None
@@ -71,7 +74,9 @@ class Encoder(nn.Module):
 class DecoderLayer(nn.Module):
     """Self attention of the queries, their deformable look at the picture, and a feed-forward part."""
 
-    def __init__(self, width: int, hidden: int, num_heads: int, num_levels: int, num_points: int, dropout: float):
+    def __init__(
+        self, width: int, *, hidden: int, num_heads: int, num_levels: int, num_points: int, dropout: float
+    ) -> None:
         super().__init__()
         self.self_attn = Attention(width, num_heads, dropout)
         self.norm2 = nn.LayerNorm(width)
@@ -86,6 +91,7 @@ class DecoderLayer(nn.Module):
         self,
         target: Tensor,
         positions: Tensor,
+        *,
         references: Tensor,
         memory: Tensor,
         shapes: Shapes,
@@ -115,15 +121,16 @@ class Decoder(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            DecoderLayer(width, hidden, num_heads, num_levels, num_points, dropout) for _ in range(num_layers)
-        )
+        shape: dict[str, Any] = {"hidden": hidden, "num_heads": num_heads, "dropout": dropout}
+        shape |= {"num_levels": num_levels, "num_points": num_points}
+        self.layers = nn.ModuleList(DecoderLayer(width, **shape) for _ in range(num_layers))
 
     def forward(
         self,
         target: Tensor,
         positions: Tensor,
         references: Tensor,
+        *,
         memory: Tensor,
         ratios: Tensor,
         shapes: Shapes,
@@ -139,7 +146,7 @@ class Decoder(nn.Module):
         for layer, box_head in zip(self.layers, box_heads, strict=True):
             scale = ratios if references.shape[-1] == 2 else torch.cat([ratios, ratios], dim=-1)
             scaled = references[:, :, None] * scale[:, None]
-            target = layer(target, positions, scaled, memory, shapes, padding)
+            target = layer(target, positions, references=scaled, memory=memory, shapes=shapes, padding=padding)
             references = refine(box_head(target), references).detach()
             states.append(target)
             refined.append(references)

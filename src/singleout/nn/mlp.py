@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -15,9 +17,7 @@ class MLP(nn.Module):
     def __init__(self, in_width: int, hidden: int, out_width: int, num_layers: int) -> None:
         super().__init__()
         widths = [in_width, *[hidden] * (num_layers - 1), out_width]
-        self.layers = nn.ModuleList(
-            nn.Linear(before, after) for before, after in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (..., in_width) to (..., out_width)."""

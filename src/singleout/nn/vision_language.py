@@ -47,7 +47,7 @@ class WordFusion(nn.Module):
 
 
 class VisionLanguageBlock(nn.Module):
-    """The frames see each other on a coarse grid, then every pixel reads the words; feed-forward; normed after adding."""
+    """The frames see each other on a coarse grid, then every pixel reads the words; normed after each sum."""
 
     def __init__(self, width: int, hidden: int, num_heads: int, dropout: float, *, factor: int) -> None:
         super().__init__()

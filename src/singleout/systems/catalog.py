@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from singleout.errors import InputError
+from singleout.nn.naming import Conversion
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -27,22 +27,9 @@ if TYPE_CHECKING:
 
 _MODULES = {"starter": "singleout.systems.starter"}
 # Systems whose weights others publish; each module has a `System` named SYSTEM.
-_SYSTEMS: dict[str, str] = {}
+_SYSTEMS: dict[str, str] = {"referformer": "singleout.systems.referformer"}
 
 Shape = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """A state of official names turned into ours.
-
-    state: our names; official names that no rule knows stay as they are, so that the report shows them as unexpected.
-    ignored: official names that are known and not needed (copies of tied tensors, what can be recomputed, left-overs
-    of a profiler).
-    """
-
-    state: dict[str, Tensor]
-    ignored: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""Swin, frame by frame, and Video Swin, all frames at once (Liu et al. 2021, 2022): one network with two shapes of windows."""
+"""Swin, frame by frame, and Video Swin, all frames at once: one network, two windows (Liu et al. 2021, 2022)."""
 
 from __future__ import annotations
 

@@ -70,14 +70,21 @@ class Sentences:
     words: Words
     vectors: Tensor
 
+    def part(self, start: int, stop: int) -> Sentences:
+        """The sentences from start to stop (not included)."""
+        words = self.words
+        padding = None if words.padding is None else words.padding[start:stop]
+        chosen = Words(words.features[start:stop], words.positions[start:stop], padding)
+        return Sentences(chosen, self.vectors[start:stop])
+
 
 @dataclass(frozen=True)
 class Predictions:
     """What one decoder layer says.
 
     logits: (num_sentences, time, num_queries, num_classes). boxes: (…, 4), centre, width and height in 0..1.
-    masks: (…, h, w) logits at stride 4. points: (…, 2), where the last layer looked from, x first, in 0..1. earlier: the
-    same for the decoder layers before, where asked for.
+    masks: (…, h, w) logits at stride 4. points: (…, 2), where the last layer looked from, x first, in 0..1. earlier:
+    the same for the decoder layers before, where asked for.
     """
 
     logits: Tensor
@@ -91,8 +98,8 @@ class Predictions:
 class Answers:
     """The best query of each sentence.
 
-    scores: (num_sentences, num_queries), averaged over time. query: (num_sentences,). masks: (num_sentences, time, h, w)
-    logits at stride 4 of that query. logits, boxes and points: of all queries, as in `Predictions`.
+    scores: (num_sentences, num_queries), averaged over time. query: (num_sentences,). masks: logits at stride 4 of that
+    query, (num_sentences, time, h, w). logits, boxes and points: of all queries, as in `Predictions`.
     """
 
     scores: Tensor
@@ -101,6 +108,12 @@ class Answers:
     logits: Tensor
     boxes: Tensor
     points: Tensor
+
+    @property
+    def frame_scores(self) -> Tensor:
+        """The score of the query in each frame, (num_sentences, time)."""
+        rows = torch.arange(len(self.query), device=self.query.device)
+        return self.logits[rows, :, self.query].sigmoid().amax(-1)
 
 
 class TextProjection(nn.Module):
@@ -323,7 +336,16 @@ class ReferFormerNetwork(nn.Module):
         queries = self.query_positions.weight.expand(len(memory), -1, -1)
         target = sentences.vectors.repeat_interleave(frames, dim=0)[:, None].expand_as(queries)
         start = self.first_reference(queries).sigmoid()
-        states, references = self.decoder(target, queries, start, memory, ratios, shapes, padding, list(self.box_heads))
+        states, references = self.decoder(
+            target,
+            queries,
+            start,
+            memory=memory,
+            ratios=ratios,
+            shapes=shapes,
+            padding=padding,
+            box_heads=list(self.box_heads),
+        )
         entering = [start, *references[:-1]]
         boxes = [
             refine(head(state), before) for head, state, before in zip(self.box_heads, states, entering, strict=True)

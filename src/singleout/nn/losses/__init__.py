@@ -1,0 +1,1 @@
+"""Losses that know no system, and what matches predictions to targets."""

@@ -1,0 +1,102 @@
+"""What the zoo needs to know of ReferFormer: variants, official names, and how a network becomes a `Segmenter`.
+
+Importing it loads no torch; the methods do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from singleout.errors import InputError
+from singleout.nn.naming import Conversion
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from singleout.segmenter import Segmenter
+
+Shape = tuple[int, ...]
+
+_STEM = "backbone.0.body."
+
+
+@dataclass(frozen=True)
+class ReferFormerSystem:
+    """A `System` of `singleout.systems.catalog`, which says what each method is for."""
+
+    name: str = "referformer"
+    title: str = "ReferFormer"
+    tokenizer: str | None = "FacebookAI/roberta-base"
+
+    def variants(self) -> tuple[str, ...]:
+        """Those with published weights; swin-s and swin-b can be built and recognised as well."""
+        return (
+            "resnet-50",
+            "resnet-101",
+            "swin-t",
+            "swin-l",
+            "video-swin-t",
+            "video-swin-s",
+            "video-swin-b",
+        )
+
+    def recognise(self, shapes: Mapping[str, Shape]) -> str | None:
+        """By the parts that only this system has, and the backbone's width and depth."""
+        own = {"fusion_module.multihead_attn.in_proj_weight", "pixel_decoder.cross_attn_1.linear1.weight"}
+        own |= {"controller.layers.2.weight", "class_embed.3.weight"}
+        # MUTR is this network with two modules more.
+        if not own <= shapes.keys() or any(name.startswith(("MTA.", "mti.")) for name in shapes):
+            return None
+        if f"{_STEM}layer3.0.conv1.weight" in shapes:
+            depth = sum(bool(re.fullmatch(r"backbone\.0\.body\.layer3\.\d+\.conv1\.weight", name)) for name in shapes)
+            return {6: "resnet-50", 23: "resnet-101"}.get(depth)
+        kernel = shapes.get(f"{_STEM}patch_embed.proj.weight")
+        if kernel is None:
+            return None
+        blocks = re.compile(r"backbone\.0\.body\.layers\.2\.blocks\.\d+\.norm1\.weight")
+        depth = sum(bool(blocks.fullmatch(name)) for name in shapes)
+        size = {(96, 6): "t", (96, 18): "s", (128, 18): "b", (192, 18): "l"}.get((kernel[0], depth))
+        family = "video-swin" if len(kernel) == 5 else "swin"
+        return None if size is None or (family, size) == ("video-swin", "l") else f"{family}-{size}"
+
+    def configure(self, variant: str, shapes: Mapping[str, Shape]) -> dict[str, Any]:
+        """The number of classes, which depends on what the weights were trained on."""
+        return {"num_classes": int(shapes["class_embed.0.weight"][0])}
+
+    def build(self, variant: str, config: Mapping[str, Any]) -> nn.Module:
+        """The network of a variant with random weights."""
+        from dataclasses import replace
+
+        from singleout.systems.referformer.config import VARIANTS
+        from singleout.systems.referformer.network import ReferFormerNetwork
+
+        if variant not in VARIANTS:
+            raise InputError(f"ReferFormer has no variant {variant!r}; it has: {', '.join(VARIANTS)}")
+        classes = config.get("num_classes", 1)
+        unknown = sorted(config.keys() - {"num_classes"})
+        if unknown or not isinstance(classes, int) or classes < 1:
+            raise InputError(
+                f"the configuration of ReferFormer takes num_classes, a number from 1 on; got {dict(config)}"
+            )
+        return ReferFormerNetwork(replace(VARIANTS[variant], num_classes=classes))
+
+    def convert_names(self, state: Mapping[str, Tensor]) -> Conversion:
+        """Official names to ours."""
+        from singleout.systems.referformer.checkpoint import convert_names
+
+        return convert_names(state)
+
+    def segmenter(self, network: nn.Module, variant: str, *, name: str, tokenizer: Path | None) -> Segmenter:
+        """The loaded network as a `Segmenter`."""
+        from singleout.systems.referformer.inference import ReferFormer
+        from singleout.systems.referformer.network import ReferFormerNetwork
+
+        assert isinstance(network, ReferFormerNetwork)
+        return ReferFormer(network.eval().requires_grad_(False), name=name, tokenizer=tokenizer)
+
+
+SYSTEM = ReferFormerSystem()
