@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from singleout.prompts import Phrase as Phrase
     from singleout.prompts import Points as Points
     from singleout.segmenter import Segmenter as Segmenter
-    from singleout.systems.catalog import load as load
     from singleout.systems.catalog import model_names as model_names
     from singleout.tracks import Tracks as Tracks
+    from singleout.zoo import load as load
 
 _HOME_OF = {
     "Box": "singleout.prompts",
@@ -37,7 +37,7 @@ _HOME_OF = {
     "Segmenter": "singleout.segmenter",
     "Tracks": "singleout.tracks",
     "Video": "singleout.media",
-    "load": "singleout.systems.catalog",
+    "load": "singleout.zoo",
     "model_names": "singleout.systems.catalog",
 }
 
@@ -95,7 +95,7 @@ def segment(video: Any, prompts: Any, *, model: str | Segmenter = "starter", **o
     video: a path, an array or a `Video`. prompts: a sentence, a list of category names, or prompts. options: of the
     system, such as ``device="cuda"``. Raises InputError for what cannot be opened or does not fit.
     """
-    from singleout.systems.catalog import load
+    from singleout.zoo import load
 
     return load(model).segment(video, prompts, **options)
 

@@ -25,7 +25,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "info": ("singleout.cli.info", "show what is known of a video: size, frames, shots, sound"),
     "run": ("singleout.cli.run", "let a model predict a whole benchmark, and pack what its server takes"),
     "eval": ("singleout.cli.eval", "score predictions as the official evaluators of benchmarks do"),
-    "models": ("singleout.cli.models", "list the models, or show one with its measured scores"),
+    "models": ("singleout.cli.models", "list the models and published checkpoints, or show one with its scores"),
+    "get": ("singleout.cli.get", "fetch a checkpoint that others publish"),
+    "convert": ("singleout.cli.convert", "turn an official file of weights into a folder that needs no pickle"),
     "data": ("singleout.cli.data", "check the download of a data set, cut development sets, convert layouts"),
 }
 

@@ -90,6 +90,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--overwrite", action="store_true", help="replace what another run of singleout left in --out")
     how = parser.add_argument_group("how")
     how.add_argument("--model", default="starter", metavar="NAME", help="see singleout models (default: starter)")
+    how.add_argument("--weights", metavar="FILE", help="published file or converted folder for --model SYSTEM/VARIANT")
+    how.add_argument(
+        "--token-ids",
+        action="append",
+        default=[],
+        metavar="N,N,…",
+        help="numbers of the tokenizer in place of each --say, for a model without its tokenizer",
+    )
     how.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     how.add_argument("--start", metavar="TIME", help="leave out what comes before, for example 12.5 or 1:05")
     how.add_argument("--end", metavar="TIME", help="leave out what comes after")
@@ -127,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
     videos = find_videos(args.video)
     _refuse_input_as_output(args)
     folders = own_folders(Path(args.out), videos)
-    models = _Models(args.model)
+    models = _Models(args.model, args.weights)
     summaries: list[dict[str, Any]] = []
     code = 0
     with StopRequest() as stop:
@@ -164,6 +172,17 @@ def _refuse_input_as_output(args: argparse.Namespace) -> None:
             raise InputError(f"--out {args.out} is the folder that the input comes from: choose another one")
 
 
+def _token_ids(args: argparse.Namespace) -> list[list[int]]:
+    if len(args.token_ids) != len(args.say):
+        raise InputError(
+            f"--token-ids is given {len(args.token_ids)} times and --say {len(args.say)} times: give one each"
+        )
+    try:
+        return [[int(number) for number in given.split(",")] for given in args.token_ids]
+    except ValueError as error:
+        raise InputError(f"--token-ids {','.join(args.token_ids)}: expected numbers such as 0,10,20,2") from error
+
+
 def _refuse_to_delete(video: Path, out: Path) -> None:
     """An input that an earlier run made in this folder must not go with that run."""
     from singleout.runs.folder import read_run
@@ -179,16 +198,26 @@ def _refuse_to_delete(video: Path, out: Path) -> None:
 class _Models:
     """Loads the model when the first video needs it: a finished run needs none."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, weights: str | None) -> None:
+        self.name, self.weights = name, weights
         self._loaded: Segmenter | None = None
+        self._identity: str | None = None
 
     def __call__(self) -> Segmenter:
-        from singleout.systems.catalog import load
+        from singleout.zoo import load
 
         if self._loaded is None:
-            self._loaded = load(self.name)
+            self._loaded = load(self.name, weights=self.weights)
         return self._loaded
+
+    @property
+    def identity(self) -> str:
+        """The name, and where the weights are a file, what is in it: other weights make another run."""
+        if self._identity is None:
+            from singleout.zoo.loading import fingerprint
+
+            self._identity = fingerprint(self.name, self.weights)
+        return self._identity
 
 
 def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any]:
@@ -212,6 +241,8 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
         prompts = ask.marks.prompts(video, video.source_size)
         check_prompts(prompts, video.height, video.width, video.num_frames)
         options: dict[str, Any] = {"guess": True} if args.guess else {}
+        if args.token_ids:
+            options["token_ids"] = _token_ids(args)
         if args.overwrite:
             # Nothing is deleted for a run that cannot begin.
             models().check(prompts)
@@ -219,7 +250,7 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
         _refuse_to_delete(path, out)
         with RunFolder(
             out,
-            identity_of(video, prompts, args.model, options),
+            identity_of(video, prompts, models.identity, options),
             about=describe_input(video),
             targets=ask.wanted.targets(video),
             overwrite=args.overwrite,
