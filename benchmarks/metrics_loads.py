@@ -7,7 +7,7 @@ pixels, which were not kept. The sequences of DAVIS-2016 are real, with predicti
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from pycocotools import mask as codes
 from scipy.spatial import cKDTree
 from tests.parity import davis_rules
 
+Make = Callable[[Path, Path], None]
+"""Writes a load: takes the folder that holds davis16, and the folder to make."""
 Ids = npt.NDArray[np.int32]
 Bool = npt.NDArray[np.bool_]
 THINGS = range(58)
@@ -44,8 +46,9 @@ def davis(shared: Path, folder: Path) -> None:
             picture.save(folder / "predictions" / name / path.name)
 
 
-def tracks(folder: Path, num_videos: int = 100, num_frames: int = 30, size: tuple[int, int] = (360, 640)) -> None:
-    """Truth and results of YouTube-VIS: 5 true tracks and 10 results a video, 40 categories, half of them near a truth."""
+def tracks(shared: Path, folder: Path, num_videos: int = 100) -> None:
+    """Truth and results of YouTube-VIS: 5 true tracks and 10 results a video of 30 frames, 40 categories."""
+    num_frames, size = 30, (360, 640)
     random = np.random.default_rng(14)
     videos, annotations, results = [], [], []
     for video in range(1, num_videos + 1):
@@ -88,8 +91,9 @@ def tracks(folder: Path, num_videos: int = 100, num_frames: int = 30, size: tupl
     (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
 
 
-def panoptic(folder: Path, num_videos: int = 20, num_frames: int = 20, size: tuple[int, int] = (360, 640)) -> None:
-    """Truth and predictions in VIPSeg's layout: clips of about 12 segments a frame, with lost and exchanged ones."""
+def panoptic(shared: Path, folder: Path, num_videos: int = 20) -> None:
+    """Truth and predictions in VIPSeg's layout: clips of 20 frames, about 12 segments each, of which some are lost."""
+    num_frames, size = 20, (360, 640)
     random = np.random.default_rng(15)
     truth: dict[str, Any] = {"videos": [], "annotations": [], "categories": _panoptic_categories()}
     found: dict[str, Any] = {"annotations": []}
@@ -119,38 +123,68 @@ def panoptic(folder: Path, num_videos: int = 20, num_frames: int = 20, size: tup
     (folder / "predictions" / "pred.json").write_text(json.dumps(found), encoding="utf-8")
 
 
-def class_maps(num_classes: int, per_map: int, num_maps: int = 500) -> Iterator[tuple[Ids, Ids]]:
-    """Predictions and truths, (480, 640), of about so many classes a map, in patches; some 3 % of pixels do not count."""
-    random = np.random.default_rng(16)
-    size = (480, 640)
-    # So many draws of a class are needed that the expected number of different ones is the wanted one.
-    num_points = round(np.log(1 - per_map / num_classes) / np.log(1 - 1 / num_classes))
-    for _ in range(num_maps):
-        points = random.random((num_points, 2)) * size
-        labels = random.integers(0, num_classes, num_points).astype(np.int32)
-        truth = labels[_nearest(points, size)]
-        wrong = np.where(random.random(num_points) < 0.2, random.integers(0, num_classes, num_points), labels)
-        found = wrong.astype(np.int32)[_nearest(points + random.normal(size=points.shape) * 3, size)]
-        truth[:: random.integers(30, 36)] = 65535 if num_classes > 255 else 255
-        yield found, truth
+def class_maps(num_classes: int, per_map: int, num_maps: int = 500) -> Make:
+    """Predictions and truths (num_maps, 480, 640), about so many classes a map, in patches; some 3 % do not count."""
+
+    def make(shared: Path, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        random = np.random.default_rng(16)
+        size = (480, 640)
+        kind, ignored = (np.uint16, 65535) if num_classes > 255 else (np.uint8, 255)
+        # So many draws of a class are needed that the expected number of different ones is the wanted one.
+        num_points = round(np.log(1 - per_map / num_classes) / np.log(1 - 1 / num_classes))
+        found, truth = (np.empty((num_maps, *size), kind) for _ in range(2))
+        for index in range(num_maps):
+            points = random.random((num_points, 2)) * size
+            labels = random.integers(0, num_classes, num_points)
+            guesses = np.where(random.random(num_points) < 0.2, random.integers(0, num_classes, num_points), labels)
+            truth[index] = labels[_nearest(points, size)]
+            truth[index, :: int(random.integers(30, 36))] = ignored
+            found[index] = guesses[_nearest(points + random.normal(size=points.shape) * 3, size)]
+        np.save(folder / "found.npy", found)
+        np.save(folder / "truth.npy", truth)
+        (folder / "settings.json").write_text(json.dumps({"classes": num_classes, "ignored": ignored}))
+
+    return make
 
 
-def label_videos(num_videos: int, num_frames: int, num_ids: int, seed: int) -> Iterator[tuple[Ids, Ids]]:
+def label_videos(num_videos: int, num_frames: int, num_ids: int) -> Make:
     """Predictions and truths (num_frames, 480, 854) of patches that move, with ids 0 to num_ids."""
-    random = np.random.default_rng(seed)
-    size = (480, 854)
-    for _ in range(num_videos):
-        points, speed = random.random((3 * num_ids, 2)) * size, random.normal(size=(3 * num_ids, 2))
-        ids = np.arange(3 * num_ids) % (num_ids + 1)
-        frames = [
-            [
-                ids[_nearest(points + speed * frame + random.normal(size=points.shape) * noise, size)]
-                for frame in range(num_frames)
-            ]
-            for noise in (2.0, 0.0)
-        ]
-        found, truth = (np.stack(part).astype(np.int32) for part in frames)
-        yield found, truth
+
+    def make(shared: Path, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        random = np.random.default_rng(17)
+        size, num_points = (480, 854), 3 * num_ids
+        ids = np.arange(num_points) % (num_ids + 1)
+        for video in range(num_videos):
+            points, speed = random.random((num_points, 2)) * size, random.normal(size=(num_points, 2))
+            found, truth = (
+                np.stack(
+                    [
+                        ids[_nearest(points + speed * frame + random.normal(size=points.shape) * noise, size)]
+                        for frame in range(num_frames)
+                    ]
+                ).astype(np.uint8)
+                for noise in (2.0, 0.0)
+            )
+            np.savez(folder / f"{video:02d}.npz", found=found, truth=truth)
+
+    return make
+
+
+def samples(shared: Path, folder: Path, num_samples: int = 1000) -> None:
+    """Samples of A2D, 320 by 480: the true code and its area, and five results, each with a score."""
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(18)
+    size = (320, 480)
+    found = []
+    for _ in range(num_samples):
+        motion = _motion(random, size)
+        truth = _code(_ellipse(motion, 0, size))
+        noise = random.normal(size=(5, 6)) * 12
+        results = [(float(random.random()), _text(_code(_ellipse(motion + each, 0, size)))) for each in noise]
+        found.append([_text(truth), int(codes.area(truth)), results])
+    (folder / "samples.json").write_text(json.dumps(found), encoding="utf-8")
 
 
 def _motion(random: np.random.Generator, size: tuple[int, int]) -> npt.NDArray[np.float64]:

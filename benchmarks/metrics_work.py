@@ -1,0 +1,364 @@
+"""The pieces of work that `metrics_speed.py` times: each takes the folder of a load, returns seconds and a number.
+
+Beside each metric of the package stands the plainest implementation of the same, on the same files.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+import metrics_loads as loads
+import plain_metrics as plain
+from singleout.data import cocovid, panoptic
+from singleout.data.records import ImageAnnotation, ImageResult
+from singleout.evaluation.evaluating import evaluate
+from singleout.evaluation.metrics.davis import Davis, VideoScores, semi_supervised
+from singleout.evaluation.metrics.image_ap import ImageAP
+from singleout.evaluation.metrics.label_codes import encode_labels
+from singleout.evaluation.metrics.panoptic import FramePairs, PanopticFrame, Segment, pair_segments
+from singleout.evaluation.metrics.semantic import SemanticConfusion
+from singleout.evaluation.metrics.sentences import SentenceMetrics
+from singleout.evaluation.metrics.stq import SegmentationTrackingQuality
+from singleout.evaluation.metrics.track_ap import TrackAP
+from singleout.evaluation.metrics.viposeg import mask_and_boundary_iou
+from singleout.evaluation.metrics.vpq import VideoPanopticQuality
+from singleout.evaluation.metrics.vspw import VideoSemanticSegmentation
+from singleout.exports.panoptic import read_segment_ids
+from singleout.media.ahead import read_ahead
+
+Ids = npt.NDArray[np.integer[Any]]
+
+
+def timed(work: Callable[[], float]) -> tuple[float, float]:
+    """Wall seconds of a call, and what it returns."""
+    start = time.perf_counter()
+    value = work()
+    return time.perf_counter() - start, value
+
+
+# J and F on the real sequences
+
+
+def _ids(path: Path) -> npt.NDArray[np.uint8]:
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+def _pairs(folder: Path, name: str) -> Iterator[tuple[Ids, Ids]]:
+    for path in sorted((folder / "data" / "Annotations" / "480p" / name).glob("*.png")):
+        yield _ids(folder / "predictions" / name / path.name), (_ids(path) > 127).view(np.uint8)
+
+
+def _sequences(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "predictions").iterdir())
+
+
+def jf_files(folder: Path) -> tuple[float, float]:
+    """Both pictures of every frame are read in a thread while the one before is compared."""
+
+    def work() -> float:
+        davis = Davis()
+        for name in _sequences(folder):
+            frames = read_ahead(lambda name=name: _pairs(folder, name), 4)
+            davis.add(name, semi_supervised(frames, where=name))
+        return davis.result().jf_mean
+
+    return timed(work)
+
+
+def jf_masks(folder: Path) -> tuple[float, float]:
+    """Arithmetic only: the masks of a sequence are in memory when the clock starts."""
+    seconds, davis = 0.0, Davis()
+    for name in _sequences(folder):
+        frames = list(_pairs(folder, name))
+        start = time.perf_counter()
+        davis.add(name, semi_supervised(frames, where=name))
+        seconds += time.perf_counter() - start
+    return seconds, davis.result().jf_mean
+
+
+def jf_command(folder: Path) -> tuple[float, float]:
+    """What `singleout eval` does, without its report: layout, checks and all."""
+
+    def work() -> float:
+        found = evaluate("davis2016", data=folder / "data", predictions=folder / "predictions")
+        return found.table["J&F-Mean"]
+
+    return timed(work)
+
+
+def jf_plain(folder: Path) -> tuple[float, float]:
+    """Distances over whole pictures."""
+
+    def work() -> float:
+        davis = Davis()
+        for name in _sequences(folder):
+            values = [
+                (plain.region(found, truth), plain.contour(found, truth))
+                for found, truth in ((one > 0, other > 0) for one, other in list(_pairs(folder, name))[1:-1])
+            ]
+            j, f = np.array(values).T[:, None]
+            davis.add(name, VideoScores((1,), (1,), j, f))
+        return davis.result().jf_mean
+
+    return timed(work)
+
+
+# Panoptic clips
+
+
+def _clips(folder: Path) -> Iterator[tuple[str, list[FramePairs]]]:
+    truth = panoptic.read_vipseg(folder / "data")
+    found = panoptic.read_videos(folder / "predictions" / "pred.json", folder / "predictions" / "pan_pred")
+    for video, other in zip(truth.videos, found.videos, strict=True):
+        frames = [
+            pair_segments(
+                *(
+                    PanopticFrame(
+                        read_segment_ids(frame.picture),
+                        [
+                            Segment(each.id, each.category_id, each.iscrowd, int(each.area or 0))
+                            for each in frame.segments
+                        ],
+                    )
+                    for frame in pair
+                )
+            )
+            for pair in zip(video.frames, other.frames, strict=True)
+        ]
+        yield video.name, frames
+
+
+def _things() -> dict[int, bool]:
+    return {number: number in loads.THINGS for number in range(124)}
+
+
+def vpq(folder: Path) -> tuple[float, float]:
+    """Five windows, pictures read."""
+
+    def work() -> float:
+        metric = VideoPanopticQuality(_things())
+        for name, frames in _clips(folder):
+            metric.add(frames, where=name)
+        return 100 * metric.result().vpq
+
+    return timed(work)
+
+
+def stq(folder: Path) -> tuple[float, float]:
+    """The same clips, pictures read."""
+
+    def work() -> float:
+        metric = SegmentationTrackingQuality(_things())
+        for name, frames in _clips(folder):
+            metric.add(frames, name=name)
+        return metric.result().stq
+
+    return timed(work)
+
+
+def panoptic_command(folder: Path) -> tuple[float, float]:
+    """VPQ and STQ together, as `singleout eval vipseg` computes them."""
+    return timed(lambda: evaluate("vipseg", data=folder / "data", predictions=folder / "predictions").table["VPQ"])
+
+
+def _plain_clips(folder: Path, most: int) -> Iterator[plain.PanopticVideo]:
+    truth = panoptic.read_vipseg(folder / "data")
+    found = panoptic.read_videos(folder / "predictions" / "pred.json", folder / "predictions" / "pan_pred")
+    for pair in list(zip(truth.videos, found.videos, strict=True))[:most]:
+        parts: list[Any] = []
+        for video in pair:
+            parts.append(np.stack([read_segment_ids(frame.picture) for frame in video.frames]))
+            parts.append([{each.id: each.category_id for each in frame.segments} for frame in video.frames])
+        yield plain.PanopticVideo(*parts)
+
+
+def vpq_plain(folder: Path) -> tuple[float, float]:
+    """Every window stacked and counted anew; four of the twenty clips."""
+
+    def work() -> float:
+        videos = list(_plain_clips(folder, 4))
+        return float(np.mean([100 * plain.video_panoptic_quality(videos, window) for window in (1, 2, 4, 6, 8)]))
+
+    return timed(work)
+
+
+def stq_plain(folder: Path) -> tuple[float, float]:
+    """Classes and tubes written into whole maps; four of the twenty clips."""
+    return timed(lambda: plain.segmentation_tracking_quality(_plain_clips(folder, 4), loads.THINGS))
+
+
+# Tracks and images
+
+
+def track_ap(folder: Path) -> tuple[float, float]:
+    """Json loading included."""
+
+    def work() -> float:
+        truth = cocovid.read_ytvis(folder / "data")
+        results = cocovid.read_results(folder / "results.json", truth)
+        metric = TrackAP([category.id for category in truth.categories])
+        for video in truth.videos:
+            metric.add(
+                video.id,
+                [each for each in truth.annotations or () if each.video_id == video.id],
+                [each for each in results if each.video_id == video.id],
+            )
+        return metric.result().summary["AP"]
+
+    return timed(work)
+
+
+def track_command(folder: Path) -> tuple[float, float]:
+    """What `singleout eval ytvis-2019` computes, a row for each track included."""
+    return timed(lambda: evaluate("ytvis-2019", data=folder / "data", predictions=folder / "results.json").table["AP"])
+
+
+def track_plain(folder: Path) -> tuple[float, float]:
+    """Codes merged frame by frame and pair by pair."""
+
+    def work() -> float:
+        truth = json.loads((folder / "data" / "valid.json").read_text(encoding="utf-8"))["annotations"]
+        found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        tracks = [
+            [
+                plain.PlainTrack(each["video_id"], each["category_id"], each["segmentations"], each.get("score", 0.0))
+                for each in part
+            ]
+            for part in (truth, found)
+        ]
+        return plain.track_average_precision(*tracks)
+
+    return timed(work)
+
+
+def image_ap(folder: Path) -> tuple[float, float]:
+    """The frames of the tracks as 3000 images; json loading included."""
+
+    def work() -> float:
+        truth = cocovid.read_ytvis(folder / "data")
+        results = cocovid.read_results(folder / "results.json", truth)
+        metric = ImageAP([category.id for category in truth.categories])
+        for video in truth.videos:
+            true = [each for each in truth.annotations or () if each.video_id == video.id]
+            found = [each for each in results if each.video_id == video.id]
+            for frame in range(video.length):
+                image = f"{video.id}/{frame}"
+                metric.add(
+                    image,
+                    [
+                        ImageAnnotation(
+                            each.id,
+                            image,
+                            each.category_id,
+                            each.segmentations[frame],
+                            each.boxes[frame] or (0.0, 0.0, 0.0, 0.0),
+                            each.areas[frame] or 0.0,
+                        )
+                        for each in true
+                    ],
+                    [
+                        ImageResult(image, each.category_id, each.score, each.segmentations[frame], None)
+                        for each in found
+                    ],
+                )
+        return metric.result().summary["AP"]
+
+    return timed(work)
+
+
+def sentences(folder: Path) -> tuple[float, float]:
+    """1000 samples of 5 masks each: the frames of the tracks, cut to 320 by 480 when they were made."""
+
+    def work() -> float:
+        samples = json.loads((folder / "samples.json").read_text(encoding="utf-8"))
+        metric = SentenceMetrics()
+        for number, (truth, area, found) in enumerate(samples):
+            metric.add(
+                ImageAnnotation(number, number, 1, truth, (0.0, 0.0, 1.0, 1.0), area),
+                [ImageResult(number, 1, score, code, None) for score, code in found],
+            )
+        return metric.result().summary["mAP 0.5:0.95"]
+
+    return timed(work)
+
+
+# Classes
+
+
+def _maps(folder: Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any], int, int]:
+    settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    found, truth = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("found", "truth"))
+    return found, truth, settings["classes"], settings["ignored"]
+
+
+def semantic(folder: Path) -> tuple[float, float]:
+    """The matrix, and the run-length code of every class of every map."""
+    found, truth, num_classes, ignored = _maps(folder)
+
+    def work() -> float:
+        metric, size = SemanticConfusion(num_classes, ignore=ignored), 0
+        for one, other in zip(found, truth, strict=True):
+            metric.add(other, one)
+            size += sum(map(len, encode_labels(one).values()))
+        return 100 * metric.result().miou
+
+    return timed(work)
+
+
+def matrix(folder: Path) -> tuple[float, float]:
+    """The matrix only."""
+    found, truth, num_classes, ignored = _maps(folder)
+
+    def work() -> float:
+        metric = SemanticConfusion(num_classes, ignore=ignored)
+        for one, other in zip(found, truth, strict=True):
+            metric.add(other, one)
+        return 100 * metric.result("vspw").miou
+
+    return timed(work)
+
+
+def semantic_plain(folder: Path) -> tuple[float, float]:
+    """A mask for each class, given to pycocotools; a fifth of the maps."""
+    found, truth, num_classes, ignored = _maps(folder)
+    pairs = ((one.astype(np.int64), other) for one, other in zip(found[::5], truth[::5], strict=True))
+    return timed(lambda: plain.semantic_quality(pairs, num_classes, ignored)[0])
+
+
+def _videos(folder: Path) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path) as arrays:
+            yield arrays["found"], arrays["truth"]
+
+
+def consistency(folder: Path) -> tuple[float, float]:
+    """VC8, VC16 and the matrix; a clip in memory when the clock starts."""
+    metric, seconds = VideoSemanticSegmentation(), 0.0
+    for number, (found, truth) in enumerate(_videos(folder)):
+        start = time.perf_counter()
+        metric.add(zip(truth + 1, found, strict=True), name=str(number))
+        seconds += time.perf_counter() - start
+    return seconds, metric.result().vc[8]
+
+
+def objects(folder: Path) -> tuple[float, float]:
+    """Mask and boundary IoU of ten objects in each frame; a clip in memory when the clock starts."""
+    seconds, values = 0.0, []
+    for found, truth in _videos(folder):
+        start = time.perf_counter()
+        values += [
+            mask_and_boundary_iou(one == number, other == number)
+            for one, other in zip(found, truth, strict=True)
+            for number in range(1, 11)
+        ]
+        seconds += time.perf_counter() - start
+    return seconds, float(np.mean(values))
