@@ -37,8 +37,8 @@ class RunSpec:
     """What a run is, in values that can be sent to another process.
 
     benchmark: its name. data: as `Benchmark.checked` gives it. model: its name, for the record. load: gives the
-    segmenter. options: of the segmenter. devices: names such as "cuda:0", dealt out to the processes in turn; empty where
-    the segmenter is to choose.
+    segmenter. options: of the segmenter. devices: names such as "cuda:0", dealt out to the processes in turn; empty
+    where the segmenter is to choose.
     """
 
     benchmark: str
@@ -89,6 +89,8 @@ def run_benchmark(
                 left.append(place)
 
         def note(place: int, written: Sequence[Path]) -> None:
+            # Says to the folder that there is something to go on from, so that a run that is stopped keeps it.
+            (folder.state / "token").touch()
             folder.add(_product(jobs[place]), [file for path in written for file in files_in(path)])
             on_job(jobs[place], False)
 
@@ -103,6 +105,7 @@ def run_benchmark(
         folder.add("submission", [archive] if archive else [])
         folder.add(RUN_FOLDER, files_in(predictions))
         folder.set_status("finished")
+        (folder.state / "token").unlink(missing_ok=True)
     return archive
 
 
