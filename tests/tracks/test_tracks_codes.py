@@ -74,6 +74,19 @@ def test_damaged_codes_are_refused(code: bytes) -> None:
         codes.checked([good, code, good], 6, 6)
 
 
+@given(st.lists(st.lists(st.integers(0, 2**31 // 64), min_size=1, max_size=8), min_size=1, max_size=8))
+def test_runs_of_many_codes_are_those_that_were_put_in(listed: list[list[int]]) -> None:
+    # pycocotools compresses any runs; what they add up to is looked at elsewhere.
+    made = [coco.frPyObjects({"counts": runs, "size": [1, 1]}, 1, 1)["counts"] for runs in listed]
+    found, first = codes.runs(made)
+    assert [part.tolist() for part in np.split(found, first[1:])] == listed
+
+
+def test_no_codes_have_no_runs() -> None:
+    found, first = codes.runs([])
+    assert (found.shape, first.shape) == ((0,), (0,))
+
+
 @given(st.binary(max_size=12))
 def test_any_bytes_are_refused_or_decode(code: bytes) -> None:
     try:
