@@ -28,12 +28,23 @@ PART = "referformer"
 Stages = dict[str, Tensor]
 
 
-def variant(config: str) -> str:
+def variant_of(config: str) -> str:
     """Our name of an official configuration such as ``video_swin_t_p4w7``."""
     name = config.removesuffix("_p4w7").replace("_", "-").replace("resnet", "resnet-")
     if name not in VARIANTS:
         raise CannotReplayError(f"unknown configuration {config}")
     return name
+
+
+def shapes_of(manifest: Path) -> dict[str, tuple[int, ...]]:
+    """Official names and shapes of a key manifest, tied and kept names included; empty for any other file."""
+    try:
+        listing = json.loads(manifest.read_text(encoding="utf-8"))
+        shapes = {name: tuple(shape) for name, shape in listing["keys"].items()}
+        aliases = {alias: shapes[name] for alias, name in listing["tied"].items()}
+        return shapes | aliases | dict.fromkeys(listing["kept"], (1,))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def network_of(golden: Golden, context: Context) -> ReferFormerNetwork:
@@ -44,7 +55,7 @@ def network_of(golden: Golden, context: Context) -> ReferFormerNetwork:
 
 @lru_cache(maxsize=1)
 def _network(manifest: Path, config: str, salt: str) -> ReferFormerNetwork:
-    return load_network(VARIANTS[variant(config)], convert_names(official_state(manifest, salt)).state)
+    return load_network(VARIANTS[variant_of(config)], convert_names(official_state(manifest, salt)).state)
 
 
 def clips_of(spec: dict[str, Any]) -> tuple[Tensor, Tensor | None]:

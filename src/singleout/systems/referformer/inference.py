@@ -28,6 +28,7 @@ from singleout.systems.referformer.network import Answers, ReferFormerNetwork, S
 from singleout.systems.referformer.options import Options, windows
 from singleout.systems.referformer.pictures import (
     Picture,
+    Size,
     corners,
     label_maps,
     network_size,
@@ -47,12 +48,24 @@ class Candidates:
     """All queries for one sentence on one picture, best first.
 
     scores: (num_queries,) 0 to 1. masks: (num_queries, height, width) bool. boxes: (num_queries, 4), left, top, right,
-    bottom in pixels.
+    bottom in pixels. order: (num_queries,), the places that they had in the network.
     """
 
     scores: Tensor
     masks: Tensor
     boxes: Tensor
+    order: Tensor
+
+
+def candidates_of(logits: Tensor, boxes: Tensor, masks: Tensor, seen: Size, size: Size) -> Candidates:
+    """What the network says of one picture at the picture's size.
+
+    logits: (num_queries, num_classes). boxes: (num_queries, 4). masks: (num_queries, h, w) logits. seen, size: height
+    and width in the network without padding, and of the picture.
+    """
+    scores = logits.sigmoid().amax(-1)
+    order = scores.argsort(descending=True)
+    return Candidates(scores[order], picture_masks(masks[order], seen, size), corners(boxes[order], size), order)
 
 
 class ReferFormer(Segmenter):
@@ -153,10 +166,8 @@ class ReferFormer(Segmenter):
         found = self.network(sight, self.read(token_ids), sizes)
         results = []
         for row, (seen, size) in enumerate(zip(sizes, originals, strict=True)):
-            scores = found.logits[row, 0].sigmoid().amax(-1)
-            order = scores.argsort(descending=True)
-            masks = picture_masks(found.masks[row, 0], seen, size)
-            results.append(Candidates(scores[order], masks[order], corners(found.boxes[row, 0], size)[order]))
+            parts = found.logits[row, 0], found.boxes[row, 0], found.masks[row, 0]
+            results.append(candidates_of(*parts, seen, size))
         return results
 
 
