@@ -23,10 +23,10 @@ def read(
     resolution: "480p" or "Full-Resolution". The first picture is given; truth is empty in splits that begin with
     "test". Objects are known from the pictures only. Raises InputError where list or folders are missing.
     """
-    annotations = root / ("Annotations_unsupervised" if unsupervised else "Annotations") / resolution
-    if not (root / "JPEGImages" / resolution).is_dir():
-        # Scoring needs no frames, so a folder with the truth alone will do.
-        the_folder(annotations, "a folder for each sequence")
+    masks = f"{'Annotations_unsupervised' if unsupervised else 'Annotations'}/{resolution}"
+    annotations = root / masks
+    # Scoring needs no frames, so a folder with the truth alone will do.
+    first_of(root, [f"JPEGImages/{resolution}", masks], "a folder for each sequence")
     return tuple(
         _video(root, annotations, name, resolution, split) for name in sequences(root, year, split, resolution)
     )

@@ -24,6 +24,7 @@ from singleout.data.files import (
 from singleout.data.records import ObjectVideo, VideoObject
 from singleout.errors import InputError
 from singleout.exports.layout import check_name
+from singleout.exports.pictures import natural_key
 
 
 def read(
@@ -97,7 +98,7 @@ def objects_of(entry: Mapping[str, Any], where: str) -> tuple[VideoObject, ...]:
 def _video(folder: Path, frames: Path, truth: Path | None, name: str, objects: tuple[VideoObject, ...]) -> ObjectVideo:
     listed = {frame for each in objects for frame in each.frames}
     pictures = frames / "JPEGImages" / name
-    names = stems(pictures) or tuple(sorted(listed))
+    names = tuple(sorted({*stems(pictures), *listed}, key=natural_key))
     first = sorted({each.frames[0] for each in objects})
     return ObjectVideo(
         name,
