@@ -101,10 +101,8 @@ def test_a_sequence_that_is_listed_and_not_there(tmp_path):
     shutil.rmtree(tmp_path / "JPEGImages/480p/dog")
     shutil.rmtree(tmp_path / "Annotations/480p/dog")
     (line,) = problems("davis2017", tmp_path)
-    assert (
-        line
-        == f"{tmp_path}/JPEGImages/480p/dog: is missing; download it again, or copy it from a whole copy of the data set"
-    )
+    advice = "download it again, or copy it from a whole copy of the data set"
+    assert line == f"{tmp_path}/JPEGImages/480p/dog: is missing; {advice}"
 
 
 def test_a_folder_that_is_missing_is_one_finding_with_the_archive_beside_it(tmp_path):
@@ -133,7 +131,7 @@ def test_many_files_of_a_folder_are_one_line(tmp_path):
         (lambda path: path.write_bytes(b""), "is empty"),
         (lambda path: path.write_bytes(b"<html>not found</html>"), "is not a picture"),
         (lambda path: path.write_bytes(path.read_bytes()[:-30]), "is damaged"),
-        (lambda path: mini.photo(path), "is in colour (mode RGB) where a palette or grey PNG is due"),
+        (mini.photo, "is in colour (mode RGB) where a palette or grey PNG is due"),
         (lambda path: mini.numbers(path, mini.squares({1: (0, 0, 2, 2)}, (6, 8))), "is 8x6 where 16x12 is due"),
     ],
 )

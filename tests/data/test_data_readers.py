@@ -88,7 +88,7 @@ def test_youtube_vos_training_and_validation(tmp_path):
 
 def test_youtube_vos_at_full_rate(tmp_path):
     mini.youtube_vos(tmp_path, "valid")
-    with pytest.raises(InputError, match="valid_all_frames.JPEGImages is missing"):
+    with pytest.raises(InputError, match=r"valid_all_frames.JPEGImages is missing"):
         ytvos.read(tmp_path, all_frames=True)
     for name in ("aaa", "bbb"):
         for frame in range(26):
@@ -367,15 +367,15 @@ def test_semantic_layouts(tmp_path):
 @pytest.mark.parametrize(
     ("read", "message"),
     [
-        (lambda root: davis.read(root), r"JPEGImages.480p \(or Annotations.480p\) is missing"),
-        (lambda root: ytvos.read(root), r"valid is missing"),
-        (lambda root: referring.read_ref_ytvos(root), r"meta_expressions.json is missing"),
-        (lambda root: cocovid.read_ytvis(root), r"valid\.json \(or .*\) is missing"),
-        (lambda root: panoptic.read_vipseg(root), r"panoptic_gt_VIPSeg_val\.json is missing"),
-        (lambda root: vspw.read(root), r"val\.txt is missing"),
-        (lambda root: viposeg.read(root), r"valid is missing"),
-        (lambda root: actions.read_a2d(root), r"a2d_annotation_with_instances .* is missing"),
-        (lambda root: images.read_coco(root), r"instances_val2017\.json .* is missing"),
+        (davis.read, r"JPEGImages.480p \(or Annotations.480p\) is missing"),
+        (ytvos.read, r"valid is missing"),
+        (referring.read_ref_ytvos, r"meta_expressions.json is missing"),
+        (cocovid.read_ytvis, r"valid\.json \(or .*\) is missing"),
+        (panoptic.read_vipseg, r"panoptic_gt_VIPSeg_val\.json is missing"),
+        (vspw.read, r"val\.txt is missing"),
+        (viposeg.read, r"valid is missing"),
+        (actions.read_a2d, r"a2d_annotation_with_instances .* is missing"),
+        (images.read_coco, r"instances_val2017\.json .* is missing"),
         (lambda root: refcoco.read_raw(root, "refcoco"), r"refs\(unc\)\.p is missing"),
         (lambda root: semantic.read(root, "pascal_voc_20"), r"annotations_detectron2.val is missing"),
     ],

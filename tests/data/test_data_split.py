@@ -146,7 +146,7 @@ def test_halves_by_the_category_of_the_first_annotation(tmp_path):
         "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}],
         "annotations": [{"video_id": video, "category_id": category} for video, category in order],
     }
-    # n = 2 * int(2.0) // 2 = 2. Video 1 makes one of category 1, video 2 two more: 3 > 2, so 3, 4 and 6 stay; 5 is of 2.
+    # n = 2 * int(2.0) // 2 = 2. Videos 1 and 2 have three of category 1, so 3, 4 and 6 stay; 5 is of category 2.
     assert held_out(content, tmp_path / "x.json") == {1, 2, 5}
 
 

@@ -140,7 +140,14 @@ def _convert(args: argparse.Namespace, root: Path) -> int:
     from singleout.data.convert import Order, convert
 
     target = None if args.to is None else Path(args.to).expanduser()
-    progress = Progress(f"converting {args.name}", None, unit="steps")
+    shown: list[Progress] = []
+
+    def on_step(name: str) -> None:
+        # Made at the first step, so that an order that is refused is one line.
+        if not shown:
+            shown.append(Progress(f"converting {args.name}", None, unit="steps"))
+        shown[0].step()
+
     order = Order(
         root,
         target,
@@ -148,12 +155,13 @@ def _convert(args: argparse.Namespace, root: Path) -> int:
         every=args.every,
         height=args.height,
         overwrite=args.overwrite,
-        on_step=lambda name: progress.step(),
+        on_step=on_step,
     )
     try:
         written = convert(args.name, order)
     finally:
-        progress.close()
+        for progress in shown:
+            progress.close()
     for path in written:
         print(path)
     return 0
