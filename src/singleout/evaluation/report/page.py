@@ -14,6 +14,7 @@ from singleout.evaluation.report.values import Evaluation, ObjectResult
 
 MOST_SHOWN = 24
 """Objects that get a plot and a picture of their own."""
+_MOST_ROWS = 1000
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
@@ -60,8 +61,9 @@ def page(evaluation: Evaluation) -> Iterator[str]:
             yield f'<h2>{escape(name)}</h2>\n<div class="wide">{_table(rows, evaluation.decimals, corner="")}</div>\n'
     if evaluation.objects:
         rest = sorted(evaluation.objects, key=lambda each: (math.isnan(each.score), each.score))
-        rows = {_title(each): each.values for each in rest}
-        yield f'<h2>All objects</h2>\n<div class="wide">{_table(rows, evaluation.decimals, corner="object")}</div>\n'
+        rows = {_title(each): each.values for each in rest[:_MOST_ROWS]}
+        yield "<h2>All objects</h2>\n" if len(rest) <= _MOST_ROWS else f"<h2>The worst {_MOST_ROWS} objects</h2>\n"
+        yield f'<div class="wide">{_table(rows, evaluation.decimals, corner="object")}</div>\n'
     yield "</body></html>\n"
 
 

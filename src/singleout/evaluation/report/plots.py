@@ -21,7 +21,7 @@ def course(series: Mapping[str, npt.NDArray[np.float64]], frames: Sequence[str],
     series: (num_frames,) each, by name. marked: index of the frame that is drawn beside the plot.
     """
     count = max((len(values) for values in series.values()), default=0)
-    parts = [_frame(count)]
+    parts = [_frame()]
     if marked is not None:
         x = _x(marked, count)
         parts.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>')
@@ -42,11 +42,16 @@ def course(series: Mapping[str, npt.NDArray[np.float64]], frames: Sequence[str],
 
 
 def spread(scores: Sequence[float], labels: Sequence[str], unit: float = 1.0) -> str:
-    """A bar for each object, in the given order, with its name as a tooltip. unit: the value of a full bar."""
+    """A bar for each object, in the given order, with its name as a tooltip. unit: the value of a full bar.
+
+    Of more objects than there are pixels, evenly spaced ones are drawn.
+    """
     count = len(scores)
-    width = (_WIDTH - _LEFT - _RIGHT) / max(count, 1)
-    parts = [_frame(0, unit)]
-    for index, (score, label) in enumerate(zip(scores, labels, strict=True)):
+    drawn = np.unique(np.linspace(0, count - 1, min(count, _WIDTH - _LEFT - _RIGHT)).round().astype(int)).tolist()
+    width = (_WIDTH - _LEFT - _RIGHT) / max(len(drawn), 1)
+    parts = [_frame(unit)]
+    for index, place in enumerate(drawn):
+        score, label = scores[place], labels[place]
         top = _y(score / unit)
         x = _LEFT + index * width
         parts.append(
@@ -67,7 +72,7 @@ def _svg(parts: Sequence[str], label: str) -> str:
     )
 
 
-def _frame(count: int, unit: float = 1.0) -> str:
+def _frame(unit: float = 1.0) -> str:
     lines = []
     for share in (0.0, 0.5, 1.0):
         y = _y(share)
