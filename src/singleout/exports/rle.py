@@ -28,22 +28,26 @@ def from_json(segmentation: Any, height: int, width: int, where: str) -> bytes:
     where: the file and entry, for messages. Raises InputError for anything else and for a size other than the
     video's. Damage inside a compressed string is found later, by `Tracks.append_codes`.
     """
-    from pycocotools import mask as coco
-
     if isinstance(segmentation, dict):
-        size, counts = size_of(segmentation), segmentation.get("counts")
+        counts = segmentation.get("counts")
+        if isinstance(counts, str) and segmentation.get("size") == [height, width]:
+            # The usual case, out of the way: files of results hold it some ten thousand times.
+            return counts.encode("latin-1", "replace")
+        size = size_of(segmentation)
         if size is None:
             raise InputError(f'{where}: a run-length code has no "size" of height and width')
         if size != (height, width):
             raise InputError(f"{where}: a mask is {size[1]}x{size[0]} but the video is {width}x{height}")
-        if isinstance(counts, str):
-            return counts.encode("latin-1", "replace")
         if isinstance(counts, list) and all(type(run) is int and run >= 0 for run in counts):
             if sum(counts) != height * width:
                 raise InputError(f"{where}: the runs of a mask do not add up to {width}x{height} pixels")
+            from pycocotools import mask as coco
+
             code: bytes = coco.frPyObjects({"size": [height, width], "counts": counts}, height, width)["counts"]
             return code
     elif isinstance(segmentation, list) and segmentation and all(_is_polygon(part) for part in segmentation):
+        from pycocotools import mask as coco
+
         merged: bytes = coco.merge(coco.frPyObjects(segmentation, height, width))["counts"]
         return merged
     raise InputError(f"{where}: expected a run-length code or polygons, got {segmentation!r:.60}")

@@ -136,29 +136,32 @@ def runs(codes: Sequence[bytes]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.
     ends = np.cumsum(lengths) - 1
     if not lengths.all() or characters.max() > 63 or goes_on[ends].any():
         raise InputError("a run-length code is damaged: it is empty, cut off or has characters that no code has")
-    last = np.flatnonzero(~goes_on)
-    # A value's last character is its highest and holds the sign. Most values have no other.
-    values = ((characters[last] & 31) ^ 16).astype(np.int64) - 16
-    num_characters = np.diff(last, prepend=-1)
-    long = np.flatnonzero(num_characters > 1)
-    most = int(num_characters[long].max(initial=1))
-    if most > _MOST_CHARACTERS:
-        raise InputError("a run-length code is damaged: one of its runs is longer than any picture")
-    for place in range(1, most):
-        at = long[num_characters[long] > place]
-        values[at] = (values[at] << 5) + (characters[last[at] - place] & 31)
+    # The last character of a value holds its highest bits and its sign, and most values have no other.
+    values = (((characters ^ 16) & 31).view(np.int8) - np.int8(16))[~goes_on].astype(np.int64)
+    others = np.flatnonzero(goes_on)
+    last = others[~goes_on[others + 1]] + 1
+    which = last - np.searchsorted(others, last)
+    place = 1
+    while len(last):
+        if place == _MOST_CHARACTERS:
+            raise InputError("a run-length code is damaged: one of its runs is longer than any picture")
+        values[which] = (values[which] << 5) + (characters[last - place] & 31)
+        place += 1
+        # Before the first character of all comes, by its index, the last one, which ends a value.
+        longer = goes_on[last - place]
+        last, which = last[longer], which[longer]
 
     # From the fourth run on, a value is the difference to the run two before it. Made so for the third one too, they
     # are two interleaved sums per code, and every other value of the whole list is a chain of such sums.
-    first = np.searchsorted(last, ends - lengths + 1)
+    start = ends - lengths + 1
+    first = start - np.searchsorted(others, start)
     third = first[np.diff(np.append(first, len(values))) > 2] + 2
     values[third] -= values[third - 2]
     for parity in (0, 1):
-        chain = values[parity::2]
-        np.cumsum(chain, out=chain)
+        sums = np.cumsum(values[parity::2])
         begin = (first + 1 - parity) // 2
-        before = np.concatenate([[0], chain])[begin]
-        chain -= np.repeat(before, np.diff(np.append(begin, len(chain))))
+        before = np.append(sums, 0)[begin - 1]
+        values[parity::2] = sums - np.repeat(before, np.diff(np.append(begin, len(sums))))
     return values, first
 
 

@@ -24,11 +24,14 @@ def counts_of(rle: Rle) -> bytes:
 
 def common_size(rles: Iterable[Rle]) -> tuple[int, int] | None:
     """Height and width of all masks; None if there are none. Raises InputError where they differ."""
-    sizes = {(int(rle["size"][0]), int(rle["size"][1])) for rle in rles}
+    sizes = {tuple(rle["size"]) for rle in rles}
     if len(sizes) > 1:
         said = " and ".join(f"{width}x{height}" for height, width in sorted(sizes))
         raise InputError(f"masks that are compared have different sizes, {said}: save them at the size of the truth")
-    return sizes.pop() if sizes else None
+    if not sizes:
+        return None
+    height, width = sizes.pop()
+    return int(height), int(width)
 
 
 def checked(rles: Sequence[Rle]) -> list[Rle]:

@@ -25,15 +25,15 @@ Float: TypeAlias = npt.NDArray[np.float64]
 class Stack:
     """A track, its frames laid one behind the other.
 
-    runs: (num_runs, 2) where each run of the mask begins and ends. covered: (num_runs, 2) how many pixels of the mask
-    lie before these places. Both are whole numbers in floating point. begins: (num_frames + 1,) the first run of each
-    frame, and the number of runs. areas: (num_frames,) pixels in each frame.
+    runs: (num_runs, 2) where each run of the mask begins and ends. covered: (num_runs, 2) how many pixels of masks lie
+    before these places, counted from anywhere. begins: (num_frames + 1,) the first run of each frame, and the number of
+    runs. areas: (num_frames,) pixels in each frame. All are whole numbers, in floating point, where they are exact.
     """
 
     runs: Float
     covered: Float
     begins: npt.NDArray[np.int64]
-    areas: npt.NDArray[np.int64]
+    areas: Float
 
     @property
     def num_frames(self) -> int:
@@ -74,11 +74,11 @@ def stacks(tracks: Sequence[Sequence[Rle | None]]) -> list[Stack]:
     ends_in_zeros = num_runs % 2 == 1
     inside = np.ones(len(places), np.bool_)
     inside[(first + num_runs - 1)[ends_in_zeros]] = False
-    pairs = places[inside].reshape(-1, 2)
-    total = np.concatenate([[0], np.cumsum(pairs[:, 1] - pairs[:, 0])])
+    borders = places[inside].astype(np.float64).reshape(-1, 2)
+    total = np.concatenate([[0], np.cumsum(borders[:, 1] - borders[:, 0])])
+    covered = np.repeat(total, 2)[1:-1].reshape(-1, 2)
     begins = np.concatenate([[0], np.cumsum(num_runs // 2)])
     areas = np.diff(total[begins])
-    covered = np.stack([total[:-1], total[1:]], axis=1).astype(np.float64)
 
     found = []
     start = 0
@@ -87,10 +87,7 @@ def stacks(tracks: Sequence[Sequence[Rle | None]]) -> list[Stack]:
         low, high = begins[start], begins[end]
         found.append(
             Stack(
-                (pairs[low:high] - start * pixels).astype(np.float64),
-                covered[low:high] - total[low],
-                begins[start : end + 1] - low,
-                areas[start:end],
+                borders[low:high] - start * pixels, covered[low:high], begins[start : end + 1] - low, areas[start:end]
             )
         )
         start = end
@@ -111,10 +108,10 @@ def ious(first: Sequence[Stack], second: Sequence[Stack]) -> Float:
 
 
 def _iou(one: Stack, other: Stack) -> float:
-    shared = 0
+    shared = 0.0
     if len(one.runs) and len(other.runs):
         # Between the places at which it is known, the number of pixels covered grows by 0 or 1 a pixel: exact.
         before = np.interp(one.runs.ravel(), other.runs.ravel(), other.covered.ravel())
-        shared = int(before[1::2].sum() - before[::2].sum())
-    union = int(one.areas.sum()) + int(other.areas.sum()) - shared
+        shared = float(before[1::2].sum() - before[::2].sum())
+    union = float(one.areas.sum() + other.areas.sum()) - shared
     return shared / union if union else 0.0
