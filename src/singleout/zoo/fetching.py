@@ -66,9 +66,7 @@ def fetch(
         found = _look(checkpoint)
         if found is None:
             if offline or is_offline():
-                raise InputError(
-                    f"{checkpoint.name} is not here, and the network may not be used; {by_hand(checkpoint)}"
-                )
+                raise InputError(f"{checkpoint.name} is not here, and no network may be used; {by_hand(checkpoint)}")
             try:
                 origin = _bring(checkpoint, on_bytes)
             except DownloadError as error:
