@@ -47,12 +47,14 @@ class Abilities:
     """What a system accepts and promises.
 
     prompts: classes of `prompts` that it takes. tasks: of instances, semantic, panoptic, referring, objects.
-    look_ahead: frames that its session must see before one is final, None where it needs the whole video.
+    look_ahead: frames that its session must see before one is final, None where it needs the whole video. independent:
+    a phrase gives the same whatever other phrases are asked with it, so that asking several at once only saves time.
     """
 
     prompts: frozenset[type]
     tasks: frozenset[str]
     look_ahead: int | None
+    independent: bool = False
 
 
 class Session(ABC):
@@ -137,6 +139,10 @@ class Segmenter(ABC):
             if type(prompt) not in self.abilities.prompts:
                 can = ", ".join(name for kind, name in PROMPT_NAMES.items() if kind in self.abilities.prompts)
                 raise InputError(f"{self.name} does not take a prompt by {PROMPT_NAMES[type(prompt)]}; it takes: {can}")
+
+    def published(self, benchmark: str) -> dict[str, Any]:
+        """The options with which the published numbers on a benchmark were made, where they are not the usual ones."""
+        return {}
 
     def stream(
         self, video: Any, prompts: Prompt | str | Sequence[Any], *, state: bytes | None = None, **options: Any

@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("benchmark", metavar="BENCHMARK", help="a name from the list below")
     parser.add_argument("--model", default="starter", metavar="NAME", help="see singleout models (default: starter)")
+    parser.add_argument("--weights", metavar="FILE", help="published file or converted folder of the model")
     parser.add_argument("--data", required=True, metavar="FOLDER", help="the data set, as it is downloaded")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where to write; made if it does not exist")
     parser.add_argument("--split", metavar="NAME", help="part of the data set (default: the one that papers report)")
@@ -62,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
     from singleout.evaluation.benchmarks.base import Source
     from singleout.evaluation.running import RunSpec, run_benchmark
     from singleout.runs.segmenting import StoppedError
-    from singleout.systems.catalog import load
+    from singleout.zoo import load
+    from singleout.zoo.loading import fingerprint
 
     if args.processes < 1:
         raise InputError(f"--processes {args.processes}: expected 1 or more")
@@ -72,8 +74,9 @@ def run(args: argparse.Namespace) -> int:
     data = benchmark.checked(
         Source(Path(args.data), args.split, all_frames=args.all_frames, resolution=args.resolution, samples=samples)
     )
-    load_model = partial(load, args.model)
-    spec = RunSpec(benchmark.name, data, args.model, load_model, _options(args.option), devices)
+    load_model = partial(load, args.model, weights=args.weights)
+    model = fingerprint(args.model, args.weights)
+    spec = RunSpec(benchmark.name, data, model, load_model, _options(args.option), devices)
     began = time.monotonic()
     progress = _RunProgress(benchmark.name, quiet=args.quiet)
     out = Path(args.out)
@@ -115,14 +118,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _options(given: Sequence[str]) -> dict[str, str]:
-    """Settings as typed; the model reads the values. Raises InputError for one without a name or a value."""
-    options = {}
+def _options(given: Sequence[str]) -> dict[str, Any]:
+    """Settings as typed: numbers, true and false as such, the rest as text. Raises InputError for one without name."""
+    options: dict[str, Any] = {}
     for word in given:
         name, separator, value = word.partition("=")
         if not name or not separator:
             raise InputError(f"--option {word}: expected NAME=VALUE, for example threshold=0.4")
-        options[name] = value
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
     return options
 
 

@@ -20,6 +20,7 @@ from singleout.evaluation.benchmarks import get
 from singleout.evaluation.benchmarks.base import Benchmark, Job, Source
 from singleout.evaluation.benchmarks.predictions import RUN_FOLDER
 from singleout.evaluation.selection import open_frames
+from singleout.prompts import Phrase, Prompt
 from singleout.runs.folder import RunFolder, files_in
 from singleout.runs.segmenting import StoppedError
 from singleout.segmenter import Segmenter
@@ -116,28 +117,38 @@ def predict(
 
     Raises InputError where the model does not take the prompts; StoppedError where `stop` says so.
     """
-    answers = []
+    groups = job.asks()
+    phrases = [group[0] for group in groups if len(group) == 1 and isinstance(group[0], Phrase)]
+    together = len(groups) > 1 and len(phrases) == len(groups) and segmenter.abilities.independent
+    settings = {**segmenter.published(benchmark.name), **options}
     with open_frames(job.video, job.frames) as video:
         names = [str(name) for name in video.frame_names]
         kept = list(job.keep or names)
         place = {names.index(name): index for index, name in enumerate(kept)}
-        for group in job.asks():
+
+        def ask(group: Sequence[Prompt]) -> Tracks:
             tracks = Tracks(
                 video.height,
                 video.width,
                 len(kept),
+                exclusive=not together,
                 video_name=job.name,
                 frame_names=kept,
                 source={"model": segmenter.name},
             )
-            stream = segmenter.stream(video, group, **options)
+            stream = segmenter.stream(video, group, **settings)
             for masks in stream:
                 if masks.frame in place:
                     tracks.append(replace(benchmark.adapt(masks), frame=place[masks.frame]))
                 if stop():
                     raise StoppedError(f"{job.name} was not finished")
-            answers.append(tracks.describe(stream.objects, stream.answers))
-    return answers
+            return tracks.describe(stream.objects, stream.answers)
+
+        if not together:
+            return [ask(group) for group in groups]
+        # The frames go through the network once for all sentences.
+        tracks = ask([replace(phrase, object_id=number) for number, phrase in enumerate(phrases, 1)])
+        return [tracks.filter(lambda track, one=number: track.id == one) for number in range(1, len(phrases) + 1)]  # type: ignore[misc]
 
 
 def check_task(segmenter: Segmenter, benchmark: Benchmark) -> None:

@@ -71,7 +71,9 @@ def candidates_of(logits: Tensor, boxes: Tensor, masks: Tensor, seen: Size, size
 class ReferFormer(Segmenter):
     """The system with its weights. tokenizer: folder of its files, None where sentences come as token ids."""
 
-    abilities = Abilities(prompts=frozenset({Phrase}), tasks=frozenset({"referring"}), look_ahead=None)
+    abilities = Abilities(
+        prompts=frozenset({Phrase}), tasks=frozenset({"referring"}), look_ahead=None, independent=True
+    )
 
     def __init__(self, network: ReferFormerNetwork, *, name: str, tokenizer: Path | None) -> None:
         self.name = name
@@ -83,6 +85,12 @@ class ReferFormer(Segmenter):
         self, video: VideoLike, prompts: tuple[Prompt, ...], state: bytes | None, options: dict[str, Any]
     ) -> Stream:
         return ReferFormerStream(self, video, prompts, Options.read(self.name, options), state)
+
+    def published(self, benchmark: str) -> dict[str, Any]:
+        """Whole videos for the data sets of sentences; clips, whose objects compete, for Ref-DAVIS17."""
+        if benchmark == "ref-davis":
+            return {"mode": "clips", "exclusive": True}
+        return {"mode": "whole"} if benchmark in {"ref-youtube-vos", "mevis"} else {}
 
     def tokens(self, sentences: Sequence[str], given: Sequence[Sequence[int]] | None = None) -> list[list[int]]:
         """Token ids of sentences, as they stand; given: take these instead.
