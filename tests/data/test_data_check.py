@@ -81,10 +81,10 @@ def test_a_whole_data_set_has_no_findings(name, tmp_path):
 @pytest.mark.parametrize("name", [name for name in BUILT if name not in {"a2d-sentences", "mose"}])
 def test_a_missing_frame_is_found(name, tmp_path):
     build(name, tmp_path)
-    checking = Checking(name, tmp_path, "train" if name == "refcoco" else None)
-    frame = next(each.path for each in checking._expected if each.kind == "image")
+    split = "train" if name == "refcoco" else DATA_SETS[name].splits[0]
+    frame = next(each.path for each in DATA_SETS[name].files(tmp_path, split) if each.kind == "image")
     frame.unlink()
-    found = problems(name, tmp_path, split=checking.split)
+    found = problems(name, tmp_path, split=split)
     assert any(str(frame) in line and "is missing" in line for line in found), found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from singleout.data.files import (
@@ -108,13 +108,13 @@ def _video(entry: Mapping[str, Any], folder: Path, path: Path) -> ListedVideo:
     if length != len(files):
         raise InputError(f'{where}: "length" is {length}, but {len(files)} file names are listed')
     for file in files:
-        if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
+        if file.startswith("/") or ".." in file.split("/"):
             raise InputError(f"{where}: the file name {file!r} leaves the folder of the data set")
-    name = PurePosixPath(files[0]).parts[0] if files and "/" in files[0] else str(key)
+    paths = tuple(folder / file for file in files)
     return ListedVideo(
-        name,
-        tuple(PurePosixPath(file).stem for file in files),
-        tuple(folder / file for file in files),
+        files[0].partition("/")[0] if files and "/" in files[0] else str(key),
+        tuple(path.stem for path in paths),
+        paths,
         key,
         height,
         width,

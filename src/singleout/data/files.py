@@ -134,10 +134,11 @@ def an_id(content: Mapping[str, Any], key: str, where: str) -> int | str:
 
 def a_box(value: Any, where: str) -> tuple[float, float, float, float]:
     """A box of four finite numbers. Raises InputError otherwise."""
-    if not isinstance(value, list) or len(value) != 4 or not all(_is_finite(one) for one in value):
-        raise InputError(f"{where}: expected a box of four numbers, got {value!r:.60}")
-    left, top, width, height = map(float, value)
-    return left, top, width, height
+    if isinstance(value, list) and len(value) == 4 and set(map(type, value)) <= {int, float}:
+        left, top, width, height = map(float, value)
+        if math.isfinite(left) and math.isfinite(top) and math.isfinite(width) and math.isfinite(height):
+            return left, top, width, height
+    raise InputError(f"{where}: expected a box of four numbers, got {value!r:.60}")
 
 
 def a_code(value: Any, height: int, width: int, where: str) -> Rle:
@@ -155,10 +156,6 @@ def strings(value: Any, where: str) -> tuple[str, ...]:
 def paths_for(folder: Path, names: Iterable[str], suffix: str) -> tuple[Path, ...]:
     """folder/name.suffix for each name."""
     return tuple(folder / f"{name}{suffix}" for name in names)
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 _KINDS: dict[type, str] = {

@@ -108,19 +108,18 @@ def _vipseg_frame(path: Path, colors: Colors, height: int | None) -> Frame:
         numbers = _nearest(numbers, height)
     if (decode_raw(numbers)[0] > RAW_CATEGORIES).any():
         raise InputError(f"{path} has the number {numbers.max()}, whose category is none of 1 to {RAW_CATEGORIES}")
-    coded = np.zeros((*numbers.shape, 3), np.uint8)
+    areas = np.bincount(numbers.reshape(-1))
+    palette = np.zeros((len(areas), 3), np.uint8)
     segments: list[Mapping[str, Any]] = []
-    values, areas = np.unique(numbers, return_counts=True)
     # The order counts: STQ takes the first segment that is listed for a crowd, and the official list ascends.
-    for value, area in zip(values.tolist(), areas.tolist(), strict=True):
+    for value in np.flatnonzero(areas).tolist():
         if value == 0:
             continue
-        red, green, blue = colors.of(value)
-        coded[numbers == value] = (red, green, blue)
+        red, green, blue = palette[value] = colors.of(value)
         category = (value if value <= RAW_CATEGORIES else value // 100) - 1
         key = red + 256 * green + 65536 * blue
-        segments.append({"id": key, "category_id": category, "iscrowd": 0, "area": area})
-    return coded, segments
+        segments.append({"id": key, "category_id": category, "iscrowd": 0, "area": int(areas[value])})
+    return palette[numbers], segments
 
 
 def _write_pictures(video: MaskedVideo, to: Path, made: list[Frame], height: int | None) -> None:
