@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from task_segmenter import IndependentSegmenter
 
 import benchmark_data
 
@@ -120,6 +121,21 @@ def test_an_error_in_a_process_of_its_own_is_one_line(start, tmp_path):
     assert done.code == 2
     assert "no option 'colour'" in done.err
     assert "Traceback" not in done.err
+
+
+def test_sentences_that_do_not_influence_each_other_are_asked_at_once(singleout, tmp_path):
+    data = benchmark_data.ref_youtube_vos(tmp_path / "data")
+    archives = []
+    for name in ("TaskSegmenter", "IndependentSegmenter"):
+        asked = ("--data", data, "--split", "train", "--out", tmp_path / name, "--json")
+        IndependentSegmenter.asked.clear()
+        done = singleout("run", "ref-youtube-vos", "--model", f"task_segmenter:{name}", *asked)
+        assert done.code == 0, done.err
+        archives.append(Path(done.json["submission"]).read_bytes())
+    assert archives[0] == archives[1]
+    ((prompts, options),) = IndependentSegmenter.asked
+    assert [prompt.text for prompt in prompts] == ["the red square", "blue one", "what is red"]
+    assert options == {"guess": True}, "the setting of the published numbers"
 
 
 def test_a_model_is_refused_by_name_for_a_task_it_does_not_do(singleout, tmp_path):
