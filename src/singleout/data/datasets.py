@@ -24,8 +24,8 @@ _VOID = 255
 class DataSet:
     """A data set as `singleout data check` knows it.
 
-    splits: the usual one first. files: what should be there for a split of it below its root. published: how many videos,
-    or what `unit` says, a split has as published, where that is known.
+    splits: the usual one first. files: what should be there for a split of it below its root. published: how many
+    videos, or what `unit` says, a split has as published, where that is known.
     """
 
     title: str
