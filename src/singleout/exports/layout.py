@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -94,12 +95,19 @@ def write_shared(path: Path, text: str, *, overwrite: bool) -> None:
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file. Raises InputError, naming it, where it is missing, cut off or not JSON."""
+    collecting = gc.isenabled()
     try:
-        return json.loads(path.read_bytes())
+        content = path.read_bytes()
+        # Nothing in JSON can be a cycle, and looking for some takes as long as the parsing of a large file.
+        gc.disable()
+        return json.loads(content)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a whole JSON file ({error}): it may be cut off, so write it again") from error
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def pack(folder: Path, archive: Path, *, top: str = "") -> Path:

@@ -157,10 +157,10 @@ def runs(codes: Sequence[bytes]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.
     first = start - np.searchsorted(others, start)
     third = first[np.diff(np.append(first, len(values))) > 2] + 2
     values[third] -= values[third - 2]
-    for parity in (0, 1):
+    for parity in range(min(2, len(values))):
         sums = np.cumsum(values[parity::2])
         begin = (first + 1 - parity) // 2
-        before = np.append(sums, 0)[begin - 1]
+        before = np.where(begin > 0, sums[begin - 1], 0)
         values[parity::2] = sums - np.repeat(before, np.diff(np.append(begin, len(sums))))
     return values, first
 

@@ -73,6 +73,15 @@ def match(ious: Float, ignored: Bool, crowd: Bool) -> tuple[Bool, Bool]:
     free = np.ones((*shape[:2], num_truths), np.bool_)
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     for place in np.flatnonzero(ious.max(axis=1) >= least[0]):
+        candidates = np.flatnonzero(ious[place] >= least[0])
+        if len(candidates) == 1:
+            only = candidates[0]
+            found = free[..., only] & (ious[place, only] >= least)
+            matched[..., place] = found
+            on_ignored[..., place] = found & ignored[:, only, None]
+            if not crowd[only]:
+                free[..., only] &= ~found
+            continue
         possible = free & (ious[place] >= least[:, None])
         counted = possible & ~ignored[:, None]
         possible = np.where(counted.any(axis=-1, keepdims=True), counted, possible)

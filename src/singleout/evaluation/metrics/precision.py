@@ -133,6 +133,8 @@ class Accumulator:
         self.categories = tuple(sorted(set(categories)))
         self._outcomes: dict[int, dict[SceneId, _Outcome]] = {category: {} for category in self.categories}
         self._scenes: set[SceneId] = set()
+        self._low = np.array([each.low for each in rules.areas])[:, None]
+        self._high = np.array([each.high for each in rules.areas])[:, None]
 
     def open(self, scene: SceneId, truth_categories: Iterable[int]) -> None:
         """Announce a scene. Raises InputError if it was there before or has truths of an unlisted category."""
@@ -161,13 +163,11 @@ class Accumulator:
         max_detections: see `matching.best_of_each`. truth_areas, crowd: (truths,). unmatched_are_ignored: a detection
         without a truth is not held against the system.
         """
-        low = np.array([each.low for each in self.rules.areas])[:, None]
-        high = np.array([each.high for each in self.rules.areas])[:, None]
-        ignored = (truth_areas < low) | (truth_areas > high)
+        ignored = (truth_areas < self._low) | (truth_areas > self._high)
         if self.rules.crowds_are_ignored:
             ignored |= crowd
         matched, on_ignored = match(ious, ignored, crowd)
-        beyond = ((areas < low) | (areas > high) | unmatched_are_ignored)[:, None]
+        beyond = ((areas < self._low) | (areas > self._high) | unmatched_are_ignored)[:, None]
         self._outcomes[category][scene] = _Outcome(
             scores,
             right=matched & ~on_ignored,

@@ -12,25 +12,30 @@ from singleout.errors import InputError
 from singleout.tracks import codes
 
 
-def counts_of(rle: Rle) -> bytes:
+def counts_of(rles: Iterable[Rle]) -> list[bytes]:
     """The compressed runs, which may be text as JSON has it. Raises InputError for anything else."""
-    counts = rle["counts"]
-    if isinstance(counts, str):
-        return counts.encode("latin-1", "replace")
-    if isinstance(counts, bytes):
-        return counts
-    raise InputError(f"a mask has runs of the kind {type(counts).__name__}: expected a compressed run-length code")
+    counts = [rle["counts"] for rle in rles]
+    kinds = set(map(type, counts))
+    if wrong := kinds - {bytes, str}:
+        raise InputError(f"a mask has runs of the kind {wrong.pop().__name__}: expected a compressed run-length code")
+    if str in kinds:
+        return [code.encode("latin-1", "replace") if isinstance(code, str) else code for code in counts]
+    return counts
 
 
 def common_size(rles: Iterable[Rle]) -> tuple[int, int] | None:
     """Height and width of all masks; None if there are none. Raises InputError where they differ."""
-    sizes = {tuple(rle["size"]) for rle in rles}
-    if len(sizes) > 1:
-        said = " and ".join(f"{width}x{height}" for height, width in sorted(sizes))
-        raise InputError(f"masks that are compared have different sizes, {said}: save them at the size of the truth")
+    sizes = [rle["size"] for rle in rles]
     if not sizes:
         return None
-    height, width = sizes.pop()
+    if sizes.count(sizes[0]) < len(sizes):
+        different = sorted({(int(height), int(width)) for height, width in sizes})
+        if len(different) > 1:
+            said = " and ".join(f"{width}x{height}" for height, width in different)
+            raise InputError(
+                f"masks that are compared have different sizes, {said}: save them at the size of the truth"
+            )
+    height, width = sizes[0]
     return int(height), int(width)
 
 
@@ -39,7 +44,7 @@ def checked(rles: Sequence[Rle]) -> list[Rle]:
     size = common_size(rles)
     if size is None:
         return []
-    return [{"size": list(size), "counts": code} for code in codes.checked([counts_of(rle) for rle in rles], *size)]
+    return [{"size": list(size), "counts": code} for code in codes.checked(counts_of(rles), *size)]
 
 
 def shared_and_union(one: Rle, other: Rle) -> tuple[int, int]:

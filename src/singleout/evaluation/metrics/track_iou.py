@@ -60,14 +60,14 @@ def stacks(tracks: Sequence[Sequence[Rle | None]]) -> list[Stack]:
     Raises InputError where sizes differ or a code is damaged.
     """
     height, width = common_size(code for track in tracks for code in track if code is not None) or (1, 1)
-    nothing = codes.encode(np.zeros((1, 1), np.bool_), size=(height, width))
-    listed = [nothing if code is None else counts_of(code) for track in tracks for code in track]
-    lengths, first = codes.runs(listed)
+    nothing = {"counts": codes.encode(np.zeros((1, 1), np.bool_), size=(height, width))}
+    listed = [nothing if code is None else code for track in tracks for code in track]
+    lengths, first = codes.runs(counts_of(listed))
     num_runs = np.diff(np.append(first, len(lengths)))
     places = np.cumsum(lengths)
     pixels = height * width
     wrong = places[first + num_runs - 1] != pixels * np.arange(1, len(listed) + 1)
-    if wrong.any() or (lengths < 0).any():
+    if wrong.any() or lengths.min(initial=0) < 0:
         raise InputError(f"a run-length code does not describe a picture of {width}x{height}")
 
     # Runs of zeros and ones take turns; a frame that ends in zeros has one place too many for pairs.
