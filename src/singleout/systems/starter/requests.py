@@ -15,7 +15,7 @@ from singleout.systems.starter.marks import describe
 from singleout.systems.starter.namer import Namer
 from singleout.systems.starter.phrases import Asked, parse
 
-THRESHOLD = 0.6  # of a word's mean score inside an object
+THRESHOLD = 0.45  # of a word's mean score inside an object
 NAMED_THRESHOLD = 0.3  # of the classifier's probability that an object is what a noun names
 # Words whose pixels score on most things that stand out; where they do, there is something to be named.
 STANDING_OUT = ("person", "car", "dog", "bird", "horse", "bicycle")
@@ -41,6 +41,12 @@ class Request:
     threshold: float
     named: bool = False
     unknown: str = ""
+
+    @property
+    def single(self) -> bool:
+        """Whether it means one object that is told by what it is and looks like, not by its place among others."""
+        several = self.every or self.asked.plural or self.asked.positions or self.asked.ordinal is not None
+        return not several and not self.unknown
 
     @property
     def colors(self) -> frozenset[str]:

@@ -14,6 +14,8 @@ from singleout.systems.starter.follow import Follower
 from singleout.systems.starter.judge import Evidence
 from singleout.systems.starter.marks import Ids
 from singleout.systems.starter.options import Options
+from singleout.systems.starter.pursue import Pursuer, Pursuit
+from singleout.systems.starter.resume import prefixed, under
 from singleout.systems.starter.spot import NEAR, Look, Spotter
 from singleout.systems.starter.sweep import Found, Sweep
 from singleout.systems.starter.verdict import Verdicts
@@ -32,6 +34,10 @@ class WordPass:
         self._next_id = 1
         self._pairs: list[tuple[int, int]] = []
         self._found = Found()
+        # Requests for one object are pursued one by one; the others choose among everything that is followed.
+        self._single = [index for index, request in enumerate(spotter.requests.each) if request.single]
+        self._pursuers = {index: Follower(self.engine.network) for index in self._single}
+        self._pursued: list[tuple[int, Pursuit]] = []
         self._begun = self._snapshot()
 
     def rows(self, frame: int, video: VideoLike, shot: tuple[int, int]) -> Rows:
@@ -39,10 +45,11 @@ class WordPass:
         if not self._span[0] <= frame < self._span[1]:
             self._search(frame, video, shot)
         ids, masks = self._found.get(frame)
-        shown = [(ids.index(number), result) for number, result in self._pairs if number in ids]
-        if not shown:
+        rows = {result: masks[ids.index(number)] for number, result in self._pairs if number in ids}
+        rows |= {result: pursuit.masks[frame].cpu() for result, pursuit in self._pursued if frame in pursuit.masks}
+        if not rows:
             return [], torch.zeros(0, *self.view.mask_shape)
-        return [result for _, result in shown], masks[[row for row, _ in shown]]
+        return list(rows), torch.stack(list(rows.values()))
 
     def save(self, following: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The state before the span of frame `following`, from which the same frames lead to equal results."""
@@ -52,14 +59,22 @@ class WordPass:
         """Go back to what `save` gave; the span is searched again when its next frame is asked for."""
         self._follower = Follower.load(self.engine.network, tensors, header["follower"])
         self._shot = (int(header["shot"][0]), int(header["shot"][1]))
+        for index in self._single:
+            kept = under(f"single{index}", tensors)
+            self._pursuers[index] = Follower.load(self.engine.network, kept, header["single"][str(index)])
         self._next_id = int(header["next_id"])
         self.verdicts.load(header["verdicts"])
         self._begun = self._snapshot()
 
     def _snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors, follower = self._follower.save()
+        single = {}
+        for index, each in self._pursuers.items():
+            kept, single[str(index)] = each.save()
+            tensors |= prefixed(f"single{index}", kept)
         shot, verdicts = list(self._shot), self.verdicts.save()
-        return tensors, {"follower": follower, "shot": shot, "next_id": self._next_id, "verdicts": verdicts}
+        header = {"follower": follower, "single": single, "shot": shot, "next_id": self._next_id, "verdicts": verdicts}
+        return tensors, header
 
     @torch.inference_mode()
     def _search(self, frame: int, video: VideoLike, shot: tuple[int, int]) -> None:
@@ -68,6 +83,7 @@ class WordPass:
         end = min(begin + self.options.span, shot[1])
         if shot != self._shot:
             self._follower = Follower(self.engine.network)
+            self._pursuers = {index: Follower(self.engine.network) for index in self._single}
             self.verdicts.new_shot()
             self._shot = shot
         self._begun = self._snapshot()
@@ -82,15 +98,33 @@ class WordPass:
             )
             for offset in range(0, len(pictures), self.options.interval)
         ]
-        if self._follower.groups or any(look.candidates for look in looks):
+        for look in looks:
+            self.verdicts.note(look.scores)
+        together = len(self._single) < len(self.spotter.requests.each)
+        if together and (self._follower.groups or any(look.candidates for look in looks)):
             self._follow(pictures, begin, looks)
         seen: dict[int, Evidence] = {}
         for look in looks:
-            self.verdicts.note(look.scores)
             self.spotter.judge(look, *self._found.get(look.frame), seen)
         self._pairs = self.verdicts.judge(seen)
+        self._pursue(pictures, begin, looks)
         self._follower.drop(set(self._follower.ids) - {number for number, _ in self._pairs})
         self._next_id = self._found.next_id
+
+    def _pursue(self, pictures: list[Tensor], begin: int, looks: list[Look]) -> None:
+        """Pursue the object of each request for one, and keep those that are what they are asked to be."""
+        self._pursued = []
+        if not self._single:
+            return
+        each = {index: Pursuit(self.spotter.requests.each[index], self._pursuers[index]) for index in self._single}
+        numbered = [(begin + offset, picture) for offset, picture in enumerate(pictures)]
+        Pursuer(self.engine, self.spotter, looks).run(list(each.values()), numbered)
+        for index, pursuit in each.items():
+            result = self.verdicts.accept(index, pursuit.score) if pursuit.masks else None
+            if result is None:
+                self._pursuers[index] = Follower(self.engine.network)
+            else:
+                self._pursued.append((result, pursuit))
 
     def _follow(self, pictures: list[Tensor], begin: int, looks: list[Look]) -> None:
         """Backwards and forwards from the best look; where objects are followed already, only forwards."""

@@ -12,6 +12,7 @@ from singleout.systems.starter.marks import Ids
 from singleout.systems.starter.requests import Request, Requests
 from singleout.tracks import Answer, ObjectInfo
 
+ONLY = -1  # the number of what was pursued for one request alone
 _BEST_CELLS = 0.998  # the best score of a frame is that of its best 0.2 % of places: single cells are noise
 
 
@@ -41,7 +42,7 @@ class Verdicts:
         """Pairs of followed object and id of the result; an object may be the result of several sentences."""
         pairs: list[tuple[int, int]] = []
         for index, request in enumerate(self.requests.each):
-            if request.unknown:
+            if request.unknown or request.single:
                 continue
             heads = {number: evidence.word(request.head) for number, evidence in seen.items()}
             if request.named:
@@ -63,6 +64,13 @@ class Verdicts:
                     chosen = chosen[:1] or choose(request.asked, heads, seen, _worn(request, seen))
             pairs += [(number, self._result(index, number, heads[number])) for number in chosen]
         return pairs
+
+    def accept(self, index: int, score: float) -> int | None:
+        """The id of the one object of a request, if its score is enough; None if it is not."""
+        request = self.requests.each[index]
+        if request.named:
+            self.best[index] = max(self.best[index], score)
+        return self._result(index, ONLY, score) if score >= request.threshold else None
 
     def answers(self) -> list[Answer]:
         """What became of each request so far."""
