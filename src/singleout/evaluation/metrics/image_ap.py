@@ -141,40 +141,42 @@ def _add(
             raise InputError(f"an entry of image {entry.image_id!r} was given for image {image_id!r}")
     accumulator.open(image_id, [truth.category_id for truth in truths])
     best = best_of_each(results, accumulator.categories, accumulator.rules.max_detections[-1])
-    true: dict[int, list[ImageAnnotation]] = {}
-    for truth in truths:
-        true.setdefault(truth.category_id, []).append(truth)
-    for category in sorted({*true, *best}):
-        detections, objects = best.get(category, []), true.get(category, [])
-        crowd = np.array([truth.iscrowd for truth in objects], np.bool_)
-        overlaps, areas = _overlaps(
-            [mask_of(each, image_id) for each in detections], [mask_of(each, image_id) for each in objects], crowd
-        )
-        if box_areas:
-            areas = np.array([_box_area(detection, image_id) for detection in detections], np.float64)
+    # All masks of the image are checked and measured at once, and compared by category.
+    kept = [result for category in sorted(best) for result in best[category]]
+    masks = checked([*(mask_of(each, image_id) for each in kept), *(mask_of(each, image_id) for each in truths)])
+    found, wanted = masks[: len(kept)], masks[len(kept) :]
+    areas = np.array([_box_area(result, image_id) for result in kept]) if box_areas else _areas(found)
+    start = 0
+    for category in sorted({*best, *(truth.category_id for truth in truths)}):
+        end = start + len(best.get(category, ()))
+        places = [place for place, truth in enumerate(truths) if truth.category_id == category]
+        crowd = np.array([truths[place].iscrowd for place in places], np.bool_)
         accumulator.add(
             image_id,
             category,
-            ious=overlaps,
-            scores=np.array([detection.score for detection in detections], np.float64),
-            areas=areas,
-            truth_areas=np.array([truth.area for truth in objects], np.float64),
+            ious=_overlaps(found[start:end], [wanted[place] for place in places], crowd),
+            scores=np.array([result.score for result in kept[start:end]], np.float64),
+            areas=areas[start:end],
+            truth_areas=np.array([truths[place].area for place in places], np.float64),
             crowd=crowd,
             unmatched_are_ignored=category in unmatched_are_ignored,
         )
+        start = end
 
 
-def _overlaps(detections: Sequence[Rle], truths: Sequence[Rle], crowd: Bool) -> tuple[Float, Float]:
-    """IoU of each pair, (detections, truths), for a crowd over the detection alone; and areas of the detections."""
+def _areas(masks: Sequence[Rle]) -> Float:
+    if not masks:
+        return np.zeros(0)
+    return codes.areas([mask["counts"] for mask in masks], *masks[0]["size"]).astype(np.float64)
+
+
+def _overlaps(detections: Sequence[Rle], truths: Sequence[Rle], crowd: Bool) -> Float:
+    """IoU of each pair, (detections, truths), for a crowd over the detection alone."""
     from pycocotools import mask as coco
 
-    masks = checked([*detections, *truths])
-    height, width = masks[0]["size"]
-    num = len(detections)
-    areas = codes.areas([mask["counts"] for mask in masks[:num]], height, width).astype(np.float64)
     if not detections or not truths:
-        return np.zeros((num, len(truths))), areas
-    return np.asarray(coco.iou(masks[:num], masks[num:], crowd.astype(np.uint8)), np.float64), areas
+        return np.zeros((len(detections), len(truths)))
+    return np.asarray(coco.iou(detections, truths, crowd.astype(np.uint8)), np.float64)
 
 
 def mask_of(entry: ImageAnnotation | ImageResult, image_id: SceneId) -> Rle:
