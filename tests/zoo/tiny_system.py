@@ -48,7 +48,7 @@ class TinySegmenter(Segmenter):
         def frames():
             for index, frame in enumerate(video.frames()):
                 logits = (frame[None, ..., 0].astype("float32") - limit) / 10
-                yield FrameMasks(index, [1], [0.9], logits)
+                yield FrameMasks(index, [1], [0.9], logits > 0, video.height, video.width)
 
         return Stream(frames(), {1: ObjectInfo(1, label="red", prompt=prompts[0].text, score=0.9)})
 

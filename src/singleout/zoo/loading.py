@@ -63,9 +63,10 @@ def load(
     model: a name of ``singleout models`` (``starter``; a checkpoint of the catalogue, once fetched; ``SYSTEM/VARIANT``
     for the one that it stands for), a folder of ``singleout convert``, a file as its authors publish it,
     ``package.module:name`` of a system of your own, or a `Segmenter`, which is returned as it is. weights: a file or
-    folder to use for a ``SYSTEM`` or ``SYSTEM/VARIANT`` given as model. system: whose a file is, where its names do not
-    tell. strict: whether names in the file that no rule knows are an error. download: fetch a checkpoint that is not
-    here yet. Raises InputError for what is not known, damaged, of another system or not complete.
+    folder for a ``SYSTEM``, ``SYSTEM/VARIANT``, or ``package.module:NAME`` of a `System`, given as model. system: whose
+    a file is, where its names do not tell. strict: whether names in the file that no rule knows are an error. download:
+    fetch a checkpoint that is not here yet. Raises InputError for what is not known, damaged, of another system or not
+    complete.
     """
     from singleout.segmenter import Segmenter
 
@@ -131,7 +132,9 @@ def fingerprint(model: str, weights: str | os.PathLike[str] | None = None) -> st
 
 
 def _with_weights(name: str, weights: Path, system: str | System | None, strict: bool) -> Segmenter:
-    if name in model_names() or ":" in name:
+    if ":" in name:
+        return open_weights(weights, system=find_system(name), strict=strict).segmenter()
+    if name in model_names():
         raise InputError(
             f"{name} brings its own weights: leave out those of {weights}, or name a system such as SYSTEM/VARIANT"
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import re
 import zipfile
 from collections import OrderedDict
@@ -30,23 +31,24 @@ if TYPE_CHECKING:
 _LEFTOVERS = {
     "addict.addict.Dict",
     "argparse.Namespace",
+    "builtins.bytes",
     "builtins.dict",
     "builtins.float",
     "builtins.frozenset",
     "builtins.int",
     "builtins.list",
+    "builtins.object",
     "builtins.slice",
     "builtins.str",
     "builtins.tuple",
     "collections.defaultdict",
     "copyreg._reconstructor",
-    "builtins.object",
     "datetime.date",
     "datetime.datetime",
     "datetime.timedelta",
+    "detectron2.config.config.CfgNode",
     "easydict.EasyDict",
     "fvcore.common.config.CfgNode",
-    "detectron2.config.config.CfgNode",
     "numpy.core.multiarray._reconstruct",
     "numpy.core.multiarray.scalar",
     "numpy._core.multiarray._reconstruct",
@@ -65,6 +67,8 @@ _LEFTOVER_MODULES = ("omegaconf.", "typing.")
 _LEFT_TO_TORCH = {"_codecs.encode", "builtins.bytearray", "builtins.complex", "builtins.set", "collections.Counter"}
 # Dictionaries with attributes: the pickle fills them like dictionaries, and so does torch's reader.
 _LIKE_DICTIONARIES = ("CfgNode", "EasyDict", "addict.Dict")
+# What Python 2 called its modules; pickles of protocol 2 and before still do.
+_MODULES_OF_PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 # Numbers only: an array of objects could hold anything.
 _NUMBERS = "biufc"
 
@@ -120,6 +124,7 @@ def read_numpy_pickle(file: Path) -> Any:
     """
     with file.open("rb") as opened:
         try:
+            _refuse_far_places(opened)
             return _ArrayReader(opened, encoding="latin1").load()
         except _StrangeError as error:
             raise InputError(_strange(file, error)) from error
@@ -166,7 +171,7 @@ class _NameReader(pickle.Unpickler):
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         """Refuse what is neither torch's business nor a known left-over."""
-        name = f"{module_name}.{global_name}"
+        name = f"{_modern(module_name)}.{global_name}"
         if name == "collections.OrderedDict":
             return OrderedDict
         if name in _LEFTOVERS or name.startswith(_LEFTOVER_MODULES):
@@ -180,19 +185,37 @@ class _NameReader(pickle.Unpickler):
         return Leftover()
 
 
+def _refuse_far_places(opened: IO[bytes]) -> None:
+    """Look through the next pickle for a place that comes before any byte could have filled it.
+
+    Python's reader makes room for all places below the highest: gigabytes for one number. Raises ValueError.
+    """
+    start = opened.tell()
+    for opcode, argument, position in pickletools.genops(opened):
+        if "PUT" in opcode.name and isinstance(argument, int) and argument > (position or 0) - start:
+            raise ValueError(f"place {argument} is filled at byte {position}")
+    opened.seek(start)
+
+
 def _check_names(file: Path, kind: Kind) -> set[str]:
     """The left-overs that a file of torch.save names; InputError where it names anything stranger."""
     try:
         if kind == "torch":
             with zipfile.ZipFile(file) as archive:
-                inside = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
-                reader = _NameReader(io.BytesIO(archive.read(inside)))
-                reader.load()
+                inside = next(entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl"))
+                if not inside.CRC:
+                    # Written without checksums; None is how the library is told not to look.
+                    inside.CRC = None  # type: ignore[assignment]
+                content = io.BytesIO(archive.read(inside))
+            _refuse_far_places(content)
+            reader = _NameReader(content)
+            reader.load()
             return reader.leftovers
         leftovers: set[str] = set()
         with file.open("rb") as opened:
             # Magic number, version, the writer's machine, the object; storages follow.
             for _ in range(4):
+                _refuse_far_places(opened)
                 reader = _NameReader(opened)
                 reader.load()
                 leftovers |= reader.leftovers
@@ -228,7 +251,7 @@ class _ArrayReader(pickle.Unpickler):
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         """Our own stand-ins for what arrays are made of."""
-        name = f"{module_name}.{global_name}".replace("numpy._core.", "numpy.core.")
+        name = f"{_modern(module_name)}.{global_name}".replace("numpy._core.", "numpy.core.")
         makers: dict[str, Any] = {
             "collections.OrderedDict": OrderedDict,
             "numpy.core.multiarray._reconstruct": _Array,
@@ -236,12 +259,13 @@ class _ArrayReader(pickle.Unpickler):
             "numpy.dtype": _Dtype,
             "numpy.core.multiarray.scalar": _scalar,
             "_codecs.encode": _encode,
+            "builtins.bytes": _no_bytes,
         }
         if name in makers:
             return makers[name]
         if name in _LEFTOVERS or name.startswith(_LEFTOVER_MODULES):
             return Leftover
-        raise _StrangeError(f"{module_name}.{global_name}")
+        raise _StrangeError(name)
 
 
 class _Dtype:
@@ -283,11 +307,20 @@ def _scalar(dtype: Any, raw: Any = b"", *_: Any) -> Any:
     return np.frombuffer(content, dtype.made())[0]
 
 
+def _no_bytes() -> bytes:
+    # Protocol 2 writes empty bytes as a call; those with content go through `_encode`.
+    return b""
+
+
 def _encode(text: str, encoding: str = "latin1", *_: Any) -> bytes:
     # Protocol 2 writes bytes as text to be encoded by latin1; nothing else is needed.
     if encoding not in ("latin1", "latin-1"):
         raise ValueError(f"bytes in the encoding {encoding!r}")
     return text.encode("latin1")
+
+
+def _modern(module_name: str) -> str:
+    return _MODULES_OF_PYTHON_2.get(module_name, module_name)
 
 
 def _short(error: BaseException) -> str:
