@@ -32,6 +32,7 @@ def davis(tmp_path: Path) -> Callable[..., str]:
             evaluate(name, data=data, predictions=tmp_path / where, out=tmp_path / "out")
         assert not (tmp_path / "out").exists(), "nothing is written for a part"
         assert "\n" not in str(error.value)
+        assert str(tmp_path) in str(error.value), "the file is named"
         return str(error.value)
 
     return refused

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from singleout.data.files import base_split
+from singleout.data.records import Video
 from singleout.errors import InputError
 from singleout.evaluation.report.values import Evaluation
 from singleout.prompts import Prompt
@@ -58,6 +59,13 @@ class Job:
     keep: tuple[str, ...] | None = None
     num_frames: int = 1
     about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def frames_folder(video: Video) -> Path:
+    """The folder with the frames of a video. Raises InputError for one that has none."""
+    if not video.images:
+        raise InputError(f"{video.name} has no frames: unpack the data set whole")
+    return video.images[0].parent
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ its masks of 0 and 255 become 0 and 1 and the rule of 2017 holds (davisvideochal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
@@ -17,10 +17,10 @@ import numpy as np
 from singleout.data import davis
 from singleout.data.records import ObjectVideo
 from singleout.errors import InputError
-from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
+from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_folder, quietly
 from singleout.evaluation.benchmarks.id_pictures import IdPictures
 from singleout.evaluation.benchmarks.looks import look_at, one_id
-from singleout.evaluation.benchmarks.predictions import Ids, Read, id_reader, only_binary, same_size
+from singleout.evaluation.benchmarks.predictions import IdReader, Ids, id_reader, only_binary, same_size
 from singleout.evaluation.metrics import davis as metric
 from singleout.evaluation.report.values import Evaluation, ObjectResult
 from singleout.exports.pictures import read_numbers
@@ -55,7 +55,7 @@ class Davis(IdPictures):
         videos = self._videos(data)
         check_truth(videos)
         wanted = {video.name: self._scored(video.frame_names) for video in videos}
-        read, notes = id_reader(predictions, wanted)
+        read = id_reader(predictions, wanted)
         scores = metric.Davis(wrap=not corrected)
         objects: list[ObjectResult] = []
         for done, video in enumerate(videos, 1):
@@ -63,7 +63,7 @@ class Davis(IdPictures):
             rows = scores.add(video.name, found)
             objects += self.objects(video, rows, found, read)
             on_video(video.name, done, len(videos))
-        result = scores.result()
+        result, notes = scores.result(), read.notes
         longest = max(len(frames) for frames in wanted.values())
         if longest > 256 and not corrected:
             notes += (f"decay is not what it should be: the official evaluator miscounts above 256 frames ({longest})",)
@@ -85,7 +85,7 @@ class Davis(IdPictures):
         return [
             Job(
                 video.name,
-                video.images[0].parent,
+                frames_folder(video),
                 partial(self._asked, video),
                 frames=video.frame_names,
                 num_frames=len(video.frame_names),
@@ -109,12 +109,12 @@ class Davis(IdPictures):
         ids = read_numbers(video.truth[frame])
         return only_binary(ids) if self.binary else ids
 
-    def _predicted(self, read: Read, video: ObjectVideo, frame: str) -> Ids:
+    def _predicted(self, read: IdReader, video: ObjectVideo, frame: str) -> Ids:
         ids = read(video.name, frame)
         return only_binary(ids) if self.binary else ids
 
     def objects(
-        self, video: ObjectVideo, rows: Sequence[metric.ObjectResult], scores: metric.VideoScores, read: Read
+        self, video: ObjectVideo, rows: Sequence[metric.ObjectResult], scores: metric.VideoScores, read: IdReader
     ) -> Iterator[ObjectResult]:
         """The lines of the report for the objects of one sequence. rows: what `metric.Davis.add` gave for scores."""
         frames = self._scored(video.frame_names)
@@ -133,11 +133,10 @@ class Davis(IdPictures):
             name = row.name.removeprefix(f"{video.name}_")
             yield ObjectResult(video.name, name, values, values["J&F-Mean"], {"J": j, "F": f}, frames, look)
 
-    def score(self, video: ObjectVideo, read: Read) -> metric.VideoScores:
+    def score(self, video: ObjectVideo, read: IdReader) -> metric.VideoScores:
         """J and F of one sequence. Raises InputError, naming the frame, for predictions that do not fit the truth."""
-        predicted = partial(self._predicted, read, video)
         if self.unsupervised:
-            pairs = read_ahead(lambda: self._pairs(video, predicted, video.frame_names), _AHEAD)
+            pairs = read_ahead(lambda: self._pairs(video, read, video.frame_names), _AHEAD)
             return metric.unsupervised(pairs, where=video.name)
         names = self._scored(video.frame_names)
         first = self._truth(video, video.frame_names[0])
@@ -145,7 +144,7 @@ class Davis(IdPictures):
 
         def frames() -> Iterator[tuple[Ids | None, Ids | None]]:
             yield None, first
-            yield from self._pairs(video, predicted, names, most)
+            yield from self._pairs(video, read, names, most)
             yield None, None
 
         return metric.semi_supervised(read_ahead(frames, _AHEAD), where=video.name)
@@ -153,18 +152,18 @@ class Davis(IdPictures):
     def _pairs(
         self,
         video: ObjectVideo,
-        predicted: Callable[[str], Ids],
+        read: IdReader,
         names: Sequence[str],
         most: int = metric.MAX_PROPOSALS,
     ) -> Iterator[tuple[Ids, Ids]]:
         for name in names:
-            found, true = predicted(name), self._truth(video, name)
-            same_size(found, true, f"the prediction {video.name}/{name}.png")
+            found, true = self._predicted(read, video, name), self._truth(video, name)
+            same_size(found, true, read.where(video.name, name))
             largest = int(found.max(initial=0))
             if largest > most:
                 what = "proposals are taken" if self.unsupervised else "objects are in the truth"
                 raise InputError(
-                    f"the prediction {video.name}/{name}.png has the object id {largest}, but only {most} {what}: ids "
+                    f"{read.where(video.name, name)} has the object id {largest}, but only {most} {what}: ids "
                     "are 1, 2, 3, …, and a mask of one object holds 0 and 1"
                 )
             yield found, true
@@ -179,6 +178,8 @@ class Davis(IdPictures):
 def check_truth(videos: Sequence[ObjectVideo]) -> None:
     """Raises InputError, naming the first file, where a picture of the truth is missing, or a video has none."""
     for video in videos:
+        if not video.frame_names:
+            raise InputError(f"{video.name} has no frame: unpack the data set whole, its truth is not there")
         if not video.truth:
             raise InputError(f"the truth of {video.name} is not public: pack the predictions for the server instead")
         missing = [path for path in video.truth.values() if not path.is_file()]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,8 +16,6 @@ from singleout.errors import InputError
 from singleout.exports.pictures import read_numbers
 
 Ids = npt.NDArray[np.int32]
-Read = Callable[[str, str], Ids]
-"""Gives the ids at each pixel of a frame, (height, width), by the names of video and frame."""
 
 RUN_FOLDER = "predictions"
 """Where `singleout run` keeps predictions in its --out."""
@@ -94,15 +93,29 @@ def unknown_videos(folder: Path, videos: Sequence[str]) -> tuple[str, ...]:
     return (f"predictions of no video of the split were not looked at: {shown} ({len(strange)})",)
 
 
-def id_reader(predictions: Path, frames: Mapping[str, Sequence[str]], top: str = "") -> tuple[Read, tuple[str, ...]]:
-    """How to read the predicted ids of each frame, and notes on what was seen.
+class IdReader(ABC):
+    """Predicted ids by the names of video and frame. notes: what a reader of the numbers should know."""
+
+    notes: tuple[str, ...] = ()
+
+    @abstractmethod
+    def __call__(self, video: str, frame: str) -> Ids:
+        """The ids at each pixel: (height, width)."""
+
+    @abstractmethod
+    def where(self, video: str, frame: str) -> str:
+        """The file, as a message names it."""
+
+
+def id_reader(predictions: Path, frames: Mapping[str, Sequence[str]], top: str = "") -> IdReader:
+    """How to read the predicted ids of each frame.
 
     frames: the names of the frames that must be there, by video. Reads PNGs ``<top>/<video>/<frame>.png``, or the
     outputs of `singleout segment`, ``<video>/tracks.json``. Raises InputError for missing videos and frames.
     """
     videos = list(frames)
     if all((predictions / name / _TRACKS_FILE).is_file() for name in videos):
-        return _TrackReader(predictions, frames).read, ()
+        return _TrackReader(predictions, frames)
     folder = top_folder(predictions, videos, top)
     for video, names in frames.items():
         there = {path.name for path in (folder / video).glob("*.png")}
@@ -112,7 +125,7 @@ def id_reader(predictions: Path, frames: Mapping[str, Sequence[str]], top: str =
                 f"{folder / video / missing[0]}.png is missing ({len(missing)} of the {len(names)} frames of {video} "
                 "have no prediction)"
             )
-    return lambda video, frame: read_numbers(folder / video / f"{frame}.png"), unknown_videos(folder, videos)
+    return _PictureReader(folder, unknown_videos(folder, videos))
 
 
 def same_size(ids: npt.NDArray[np.generic], truth: npt.NDArray[np.generic], where: str | Path) -> None:
@@ -129,7 +142,18 @@ def only_binary(ids: Ids) -> Ids:
     return (ids > 0).astype(np.int32)
 
 
-class _TrackReader:
+class _PictureReader(IdReader):
+    def __init__(self, folder: Path, notes: tuple[str, ...]) -> None:
+        self.folder, self.notes = folder, notes
+
+    def __call__(self, video: str, frame: str) -> Ids:
+        return read_numbers(self.folder / video / f"{frame}.png")
+
+    def where(self, video: str, frame: str) -> str:
+        return str(self.folder / video / f"{frame}.png")
+
+
+class _TrackReader(IdReader):
     """Ids from the tracks.json of a run for each video; one of them is in memory."""
 
     def __init__(self, folder: Path, frames: Mapping[str, Sequence[str]]) -> None:
@@ -137,10 +161,13 @@ class _TrackReader:
         self._video = ""
         self._place: dict[str, int] = {}
 
-    def read(self, video: str, frame: str) -> Ids:
+    def __call__(self, video: str, frame: str) -> Ids:
         if video != self._video:
             self._open(video)
         return self._tracks.id_map(self._place[frame])
+
+    def where(self, video: str, frame: str) -> str:
+        return f"{self.folder / video / _TRACKS_FILE}, frame {frame}"
 
     def _open(self, video: str) -> None:
         from singleout.exports import trackfile

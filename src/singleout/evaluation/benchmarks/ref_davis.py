@@ -7,12 +7,13 @@ are not punished; the reported numbers are the plain means of the four results.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from singleout.data.records import ObjectVideo, ReferringVideo
 from singleout.data.referring import REF_DAVIS_ANNOTATORS, read_ref_davis
 from singleout.errors import InputError
-from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
+from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_folder, quietly
 from singleout.evaluation.benchmarks.davis import BENCHMARKS as _DAVIS
 from singleout.evaluation.benchmarks.davis import check_truth, official_files
 from singleout.evaluation.benchmarks.id_pictures import IdPictures
@@ -44,10 +45,10 @@ class RefDavis(IdPictures):
         folders = _annotators(predictions)
         wanted = {video.name: video.frame_names for video in videos}
         readers = [id_reader(folder, wanted) for folder in folders]
-        notes: tuple[str, ...] = tuple(note for _, found in readers for note in found)
+        notes: tuple[str, ...] = tuple(note for read in readers for note in read.notes)
         results: list[metric.DavisResult] = []
         objects: list[ObjectResult] = []
-        for number, (read, _) in enumerate(readers):
+        for number, read in enumerate(readers):
             scores = metric.Davis(wrap=not corrected)
             for done, video in enumerate(videos, 1):
                 found = _UNSUPERVISED.score(video, read)
@@ -73,8 +74,8 @@ class RefDavis(IdPictures):
         return [
             Job(
                 f"{folder}/{video.name}",
-                video.images[0].parent,
-                lambda video=video, number=number: [_phrases(video, number)],  # type: ignore[misc]
+                frames_folder(video),
+                partial(_asked, video, number),
                 frames=video.frame_names,
                 num_frames=len(video.frame_names),
             )
@@ -90,9 +91,9 @@ class RefDavis(IdPictures):
         return read_ref_davis(data.root, split=str(data.split), texts=data.samples)
 
 
-def _phrases(video: ReferringVideo, annotator: int) -> tuple[Prompt, ...]:
+def _asked(video: ReferringVideo, annotator: int) -> list[tuple[Prompt, ...]]:
     mine = (each for each in video.sentences if each.annotator == annotator)
-    return tuple(Phrase(each.text, object_id=each.object_ids[0]) for each in mine)
+    return [tuple(Phrase(each.text, object_id=each.object_ids[0]) for each in mine)]
 
 
 def _annotators(predictions: Path) -> list[Path]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from singleout.data import referring
 from singleout.data.records import ReferringVideo, Sentence
 from singleout.errors import InputError
-from singleout.evaluation.benchmarks.base import Benchmark, Job, OnVideo, Source, quietly
+from singleout.evaluation.benchmarks.base import Benchmark, Job, OnVideo, Source, frames_folder, quietly
 from singleout.evaluation.benchmarks.looks import look_at
 from singleout.evaluation.benchmarks.predictions import same_size, top_folder, unknown_videos
 from singleout.evaluation.metrics.vos import Referring as Gathered
@@ -86,7 +86,7 @@ class Referring(Benchmark):
         return [
             Job(
                 video.name,
-                video.images[0].parent,
+                frames_folder(video),
                 partial(_asked, video),
                 frames=video.frame_names,
                 num_frames=len(video.frame_names) * len(video.sentences),

@@ -16,11 +16,11 @@ import numpy as np
 from singleout.data import viposeg
 from singleout.data.records import ObjectVideo
 from singleout.errors import InputError
-from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
+from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_folder, quietly
 from singleout.evaluation.benchmarks.davis import check_truth
 from singleout.evaluation.benchmarks.id_pictures import IdPictures, entering
 from singleout.evaluation.benchmarks.looks import look_at, one_id
-from singleout.evaluation.benchmarks.predictions import Ids, Read, id_reader, same_size
+from singleout.evaluation.benchmarks.predictions import IdReader, Ids, id_reader, same_size
 from singleout.evaluation.metrics.viposeg import Viposeg as Gathered
 from singleout.evaluation.metrics.viposeg import ViposegScores, group_of, video_scores
 from singleout.evaluation.report.values import Evaluation, ObjectResult
@@ -40,7 +40,7 @@ class Viposeg(IdPictures):
         """See `Benchmark.evaluate`."""
         videos = viposeg.read(data.root, split=str(data.split))
         check_truth(videos)
-        read, notes = id_reader(predictions, {video.name: tuple(video.truth) for video in videos}, self.top)
+        read = id_reader(predictions, {video.name: tuple(video.truth) for video in videos}, self.top)
         gathered = Gathered()
         objects: list[ObjectResult] = []
         for done, video in enumerate(videos, 1):
@@ -55,7 +55,7 @@ class Viposeg(IdPictures):
         # As the official program prints it: shares in percent, the decay as it is.
         table = {name: 100 * value if "iou" in name else value for name, value in row.items()}
         return Evaluation(
-            self.name, self.title, str(data.split), table, decimals=2, objects=tuple(objects), notes=notes
+            self.name, self.title, str(data.split), table, decimals=2, objects=tuple(objects), notes=read.notes
         )
 
     def open(self, data: Source) -> list[Job]:
@@ -63,7 +63,7 @@ class Viposeg(IdPictures):
         return [
             Job(
                 video.name,
-                video.images[0].parent,
+                frames_folder(video),
                 partial(entering, video),
                 frames=video.frame_names,
                 keep=tuple(video.truth) or video.frame_names,
@@ -90,11 +90,11 @@ def _enters(video: ObjectVideo, groups: dict[int, str]) -> dict[int, int]:
     return enters
 
 
-def _pairs(video: ObjectVideo, groups: dict[int, str], read: Read) -> Iterator[tuple[Ids, Ids]]:
+def _pairs(video: ObjectVideo, groups: dict[int, str], read: IdReader) -> Iterator[tuple[Ids, Ids]]:
     known = [0, *groups]
     for name, path in video.truth.items():
         found, true = read(video.name, name), read_numbers(path)
-        where = f"the prediction {video.name}/{name}.png"
+        where = read.where(video.name, name)
         same_size(found, true, where)
         strange = np.setdiff1d(found, known)
         if len(strange):
@@ -102,7 +102,9 @@ def _pairs(video: ObjectVideo, groups: dict[int, str], read: Read) -> Iterator[t
         yield found, true
 
 
-def _objects(video: ObjectVideo, scores: ViposegScores, groups: dict[int, str], read: Read) -> Iterator[ObjectResult]:
+def _objects(
+    video: ObjectVideo, scores: ViposegScores, groups: dict[int, str], read: IdReader
+) -> Iterator[ObjectResult]:
     frames = tuple(video.truth)
     images = dict(zip(video.frame_names, video.images, strict=True))
     for number in np.unique(scores.object_ids).tolist():

@@ -12,7 +12,7 @@ import numpy as np
 from singleout.data import vspw
 from singleout.data.records import MaskedVideo
 from singleout.errors import InputError
-from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
+from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_folder, quietly
 from singleout.evaluation.benchmarks.class_maps import ClassMaps, Labels, label_maps, write_map
 from singleout.evaluation.benchmarks.looks import read_picture
 from singleout.evaluation.benchmarks.predictions import same_size, top_folder, unknown_videos
@@ -80,7 +80,7 @@ class Vspw(ClassMaps):
         return [
             Job(
                 video.name,
-                video.images[0].parent,
+                frames_folder(video),
                 lambda: asked,
                 frames=video.frame_names,
                 num_frames=len(video.frame_names),

@@ -17,11 +17,11 @@ import numpy as np
 from singleout.data import ytvos
 from singleout.data.records import ObjectVideo
 from singleout.errors import InputError
-from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
+from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_folder, quietly
 from singleout.evaluation.benchmarks.davis import check_truth
 from singleout.evaluation.benchmarks.id_pictures import IdPictures, entering
 from singleout.evaluation.benchmarks.looks import look_at, one_id
-from singleout.evaluation.benchmarks.predictions import Ids, Read, id_reader, same_size
+from singleout.evaluation.benchmarks.predictions import IdReader, Ids, id_reader, same_size
 from singleout.evaluation.metrics.davis import VideoScores
 from singleout.evaluation.metrics.vos import YouTubeVos as Gathered
 from singleout.evaluation.metrics.vos import object_scores
@@ -48,7 +48,7 @@ class YouTubeVos(IdPictures):
             )
         check_truth(videos)
         seen = ytvos.seen_categories(data.root)
-        read, notes = id_reader(predictions, {video.name: _needed(video) for video in videos}, self.top)
+        read = id_reader(predictions, {video.name: _needed(video) for video in videos}, self.top)
         gathered = Gathered()
         objects: list[ObjectResult] = []
         short: list[str] = []
@@ -61,6 +61,7 @@ class YouTubeVos(IdPictures):
                 gathered.add(scores, known)
                 objects += _objects(video, scores, known, read)
             on_video(video.name, done, len(videos))
+        notes = read.notes
         if short:
             notes += (f"without a frame to score, because they enter in the last one: {', '.join(short)}",)
         result = gathered.result()
@@ -78,7 +79,7 @@ class YouTubeVos(IdPictures):
         return [
             Job(
                 video.name,
-                video.images[0].parent,
+                frames_folder(video),
                 partial(entering, video),
                 frames=video.frame_names,
                 keep=video.frames_to_save(),
@@ -103,7 +104,7 @@ def _needed(video: ObjectVideo) -> list[str]:
     return _frames(video)[min(_enters(video).values(), default=0) + 1 :]
 
 
-def _score(video: ObjectVideo, enters: dict[int, int], read: Read) -> VideoScores:
+def _score(video: ObjectVideo, enters: dict[int, int], read: IdReader) -> VideoScores:
     known = [0, *(each.id for each in video.objects)]
     needed = set(_needed(video))
 
@@ -114,7 +115,7 @@ def _score(video: ObjectVideo, enters: dict[int, int], read: Read) -> VideoScore
                 yield None, true
                 continue
             found = read(video.name, name)
-            where = f"the prediction {video.name}/{name}.png"
+            where = read.where(video.name, name)
             same_size(found, true, where)
             strange = np.setdiff1d(found, known)
             if len(strange):
@@ -124,7 +125,7 @@ def _score(video: ObjectVideo, enters: dict[int, int], read: Read) -> VideoScore
     return object_scores(read_ahead(pairs, _AHEAD), enters, where=video.name)
 
 
-def _objects(video: ObjectVideo, scores: VideoScores, seen: dict[int, bool], read: Read) -> Iterator[ObjectResult]:
+def _objects(video: ObjectVideo, scores: VideoScores, seen: dict[int, bool], read: IdReader) -> Iterator[ObjectResult]:
     frames = _frames(video)
     images = dict(zip(video.frame_names, video.images, strict=True))
     for number, j, f in zip(scores.object_ids, scores.j, scores.f, strict=True):

@@ -14,7 +14,7 @@ import numpy as np
 from singleout.data import cocovid
 from singleout.data.records import ListedVideo, Rle, TrackAnnotation, TrackResult, TrackSet
 from singleout.errors import InputError
-from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
+from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_folder, quietly
 from singleout.evaluation.benchmarks.listed import RESULTS, Listed, refuse_nothing, results_file, write_part
 from singleout.evaluation.benchmarks.looks import Bool, read_picture
 from singleout.evaluation.metrics.matching import ranked
@@ -87,7 +87,7 @@ class TrackBenchmark(Listed):
         return [
             Job(
                 video.name,
-                video.images[0].parent,
+                frames_folder(video),
                 lambda: asked,
                 frames=video.frame_names,
                 num_frames=video.length,
