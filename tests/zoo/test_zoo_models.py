@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from tests.zoo.tiny_system import OTHER, TINY, official_state
+from tools import zoo_table
 
 import singleout
 from singleout.errors import InputError
@@ -82,6 +83,10 @@ def test_figures_are_those_that_the_authors_print():
         figures = find_checkpoint(name).figures
         found = [one.value for one in figures if (one.benchmark, one.metric) == (benchmark, metric)]
         assert found == [value], (name, benchmark, metric)
+
+
+def test_the_tables_of_the_pages_are_those_of_the_catalogue():
+    assert zoo_table.main(["--check"]) == 0, "run python -m tools.zoo_table"
 
 
 def test_names_and_near_names():
