@@ -165,7 +165,7 @@ class TestLvis:
 
 class TestBadInput:
     def test_an_entry_of_another_image(self):
-        with pytest.raises(InputError, match="an entry of image 7 was given for image 1"):
+        with pytest.raises(InputError, match="image 1: an entry of image 7 was given for it"):
             ImageAP([1]).add(1, [a_truth()], [a_result(image_id=7)])
 
     def test_an_entry_without_a_mask(self):

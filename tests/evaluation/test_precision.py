@@ -141,7 +141,7 @@ def test_a_scene_without_detections_is_missed_and_one_without_truth_is_wrong():
 def test_a_scene_twice_and_an_unlisted_category():
     accumulator = Accumulator([1], RULES)
     accumulator.open("v", [1])
-    with pytest.raises(InputError, match="'v' was scored before"):
+    with pytest.raises(InputError, match="it was scored before"):
         accumulator.open("v", [1])
-    with pytest.raises(InputError, match="'w' has truth of category 3"):
+    with pytest.raises(InputError, match="there is truth of category 3"):
         accumulator.open("w", [1, 3])

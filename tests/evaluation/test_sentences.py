@@ -106,11 +106,11 @@ class TestBadInput:
     def test_a_sentence_twice(self):
         metric = SentenceMetrics()
         metric.add(a_truth(NOTHING), [a_result(NOTHING)])
-        with pytest.raises(InputError, match="'v_a_f_1' was scored before"):
+        with pytest.raises(InputError, match="'v_a_f_1': it was scored before"):
             metric.add(a_truth(NOTHING), [a_result(NOTHING)])
 
     def test_a_result_of_another_sentence(self):
-        with pytest.raises(InputError, match="an entry of image 'b'"):
+        with pytest.raises(InputError, match="image 'v_a_f_1': an entry of image 'b'"):
             of_one(a_truth(NOTHING), a_result(NOTHING, key="b"))
 
     def test_a_score_that_is_no_number(self):

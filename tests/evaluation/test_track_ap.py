@@ -287,25 +287,25 @@ class TestGroups:
 
 class TestBadInput:
     def test_a_score_that_is_no_number(self):
-        with pytest.raises(InputError, match="is nan: expected a finite number"):
+        with pytest.raises(InputError, match="video 1: the score of detection 0 is nan: expected a finite number"):
             score({1: [a_truth(MASK)]}, {1: [a_result(MASK, score=float("nan"))]})
 
     def test_a_track_of_another_video(self):
-        with pytest.raises(InputError, match="a track of video 1 was given for video 2"):
+        with pytest.raises(InputError, match="video 2: a track of video 1 was given for it"):
             TrackAP(CATEGORIES).add(2, [], [a_result(MASK)])
 
     def test_a_video_twice(self):
         metric = TrackAP(CATEGORIES)
         metric.add(1, [], [])
-        with pytest.raises(InputError, match="1 was scored before"):
+        with pytest.raises(InputError, match="video 1: it was scored before"):
             metric.add(1, [], [])
 
     def test_masks_of_different_sizes(self):
-        with pytest.raises(InputError, match="different sizes, 60x40 and 61x40"):
+        with pytest.raises(InputError, match=r"video 1: .* different sizes, 60x40 and 61x40"):
             score({1: [a_truth(MASK)]}, {1: [a_result(np.zeros((40, 61)))]})
 
     @pytest.mark.parametrize("counts", [b"5d0", b"", b"zz!", b"0"])
     def test_a_damaged_code(self, counts):
         damaged = replace(a_result(MASK), segmentations=({"size": list(SIZE), "counts": counts},))
-        with pytest.raises(InputError, match="a run-length code"):
+        with pytest.raises(InputError, match="video 1: a run-length code"):
             score({1: [a_truth(MASK)]}, {1: [damaged]})

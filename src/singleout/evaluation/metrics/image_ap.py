@@ -13,8 +13,8 @@ import numpy as np
 
 from singleout.data.records import ImageAnnotation, ImageResult, Rle
 from singleout.errors import InputError
-from singleout.evaluation.metrics.matching import Bool, Float, best_of_each, ranked
-from singleout.evaluation.metrics.precision import Accumulator, Curves, Rules, SceneId, area_ranges, summary
+from singleout.evaluation.metrics.matching import Bool, Float, ranked
+from singleout.evaluation.metrics.precision import Accumulator, Curves, Rules, SceneId, area_ranges, naming, summary
 from singleout.evaluation.metrics.rles import checked
 from singleout.tracks import codes
 
@@ -135,17 +135,30 @@ def _add(
     box_areas: bool,
     unmatched_are_ignored: Collection[int] = (),
 ) -> None:
-    entries: list[ImageAnnotation | ImageResult] = [*truths, *results]
-    for entry in entries:
-        if entry.image_id != image_id:
-            raise InputError(f"an entry of image {entry.image_id!r} was given for image {image_id!r}")
-    accumulator.open(image_id, [truth.category_id for truth in truths])
-    best = best_of_each(results, accumulator.categories, accumulator.rules.max_detections[-1])
+    with naming(f"image {image_id!r}"):
+        entries: list[ImageAnnotation | ImageResult] = [*truths, *results]
+        for entry in entries:
+            if entry.image_id != image_id:
+                raise InputError(f"an entry of image {entry.image_id!r} was given for it")
+        accumulator.open(image_id, [truth.category_id for truth in truths])
+        best = accumulator.best(results)
+        _match(accumulator, image_id, truths, best, box_areas=box_areas, unmatched_are_ignored=unmatched_are_ignored)
+
+
+def _match(
+    accumulator: Accumulator,
+    image_id: SceneId,
+    truths: Sequence[ImageAnnotation],
+    best: Mapping[int, Sequence[ImageResult]],
+    *,
+    box_areas: bool,
+    unmatched_are_ignored: Collection[int],
+) -> None:
     # All masks of the image are checked and measured at once, and compared by category.
     kept = [result for category in sorted(best) for result in best[category]]
-    masks = checked([*(mask_of(each, image_id) for each in kept), *(mask_of(each, image_id) for each in truths)])
+    masks = checked([*(mask_of(each) for each in kept), *(mask_of(each) for each in truths)])
     found, wanted = masks[: len(kept)], masks[len(kept) :]
-    areas = np.array([_box_area(result, image_id) for result in kept]) if box_areas else _areas(found)
+    areas = np.array([_box_area(result) for result in kept]) if box_areas else _areas(found)
     start = 0
     for category in sorted({*best, *(truth.category_id for truth in truths)}):
         end = start + len(best.get(category, ()))
@@ -179,16 +192,16 @@ def _overlaps(detections: Sequence[Rle], truths: Sequence[Rle], crowd: Bool) -> 
     return np.asarray(coco.iou(detections, truths, crowd.astype(np.uint8)), np.float64)
 
 
-def mask_of(entry: ImageAnnotation | ImageResult, image_id: SceneId) -> Rle:
+def mask_of(entry: ImageAnnotation | ImageResult) -> Rle:
     """The mask of a truth or result. Raises InputError where it has none."""
     if entry.segmentation is None:
-        raise InputError(f'image {image_id!r}: an entry has no "segmentation", and masks are compared here')
+        raise InputError('an entry has no "segmentation", and masks are compared here')
     return entry.segmentation
 
 
-def _box_area(result: ImageResult, image_id: SceneId) -> float:
+def _box_area(result: ImageResult) -> float:
     if result.box is None:
-        raise InputError(f'image {image_id!r}: a result has no "bbox", and sizes are to be read from boxes')
+        raise InputError('a result has no "bbox", and sizes are to be read from boxes')
     return result.box[2] * result.box[3]
 
 

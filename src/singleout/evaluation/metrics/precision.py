@@ -7,7 +7,8 @@ rounding: 10 thresholds of IoU from 0.5 to 0.95, precision read at 101 points of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from singleout.errors import InputError
-from singleout.evaluation.metrics.matching import THRESHOLDS, Bool, Float, match
+from singleout.evaluation.metrics.matching import THRESHOLDS, Bool, Detection, Float, best_of_each, match
 
 SceneId: TypeAlias = int | str
 
@@ -125,6 +126,15 @@ class _Outcome:
     num_truths: npt.NDArray[np.intp]
 
 
+@contextmanager
+def naming(scene: str) -> Iterator[None]:
+    """Say of which video or image it is that something is wrong."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{scene}: {error}") from error
+
+
 class Accumulator:
     """Matches scene by scene and keeps the outcomes only, some bytes a detection."""
 
@@ -139,11 +149,15 @@ class Accumulator:
     def open(self, scene: SceneId, truth_categories: Iterable[int]) -> None:
         """Announce a scene. Raises InputError if it was there before or has truths of an unlisted category."""
         if scene in self._scenes:
-            raise InputError(f"{scene!r} was scored before: give the detections of a video or image all at once")
+            raise InputError("it was scored before: give everything of a video or image at once")
         unknown = sorted(set(truth_categories).difference(self._outcomes))
         if unknown:
-            raise InputError(f"{scene!r} has truth of category {unknown[0]}, which is not in the list of categories")
+            raise InputError(f"there is truth of category {unknown[0]}, which is not in the list of categories")
         self._scenes.add(scene)
+
+    def best(self, detections: Sequence[Detection]) -> dict[int, list[Detection]]:
+        """The detections of a scene that are matched, by category, best first. Raises InputError as `ranked` does."""
+        return best_of_each(detections, self._outcomes, self.rules.max_detections[-1])
 
     def add(
         self,
@@ -159,9 +173,8 @@ class Accumulator:
     ) -> None:
         """Match the detections of a scene and category.
 
-        ious: (detections, truths). scores, areas: (detections,), best score first and no more than the largest of
-        max_detections: see `matching.best_of_each`. truth_areas, crowd: (truths,). unmatched_are_ignored: a detection
-        without a truth is not held against the system.
+        ious: (detections, truths). scores, areas: (detections,), of those that `best` gives. truth_areas, crowd:
+        (truths,). unmatched_are_ignored: a detection without a truth is not held against the system.
         """
         ignored = (truth_areas < self._low) | (truth_areas > self._high)
         if self.rules.crowds_are_ignored:

@@ -75,7 +75,7 @@ class RefCocoMetrics:
         self._hits.setdefault(dataset_name, []).append(hits)
         shared, union = _box_overlap(box, np.array(true, np.float32))
         self._boxes.add(key, smoothed_iou(shared[0], union[0]), float(shared[0]), float(union[0]))
-        pixels = shared_and_union(mask_of(best, key), mask_of(truth, key))
+        pixels = shared_and_union(mask_of(best), mask_of(truth))
         self._masks.add(key, smoothed_iou(*pixels), *pixels)
 
     def result(self) -> RefCocoScores:
@@ -114,7 +114,7 @@ class UninextRefCocoMetrics:
         corners = np.array([_corners(_box_of(result, key))])
         shared, union = _box_overlap(corners, np.array(_corners(truth.box)))
         self._boxes.add(key, float(shared[0] / union[0]) if union[0] else 0.0, float(shared[0]), float(union[0]))
-        both, either = shared_and_union(mask_of(result, key), mask_of(truth, key))
+        both, either = shared_and_union(mask_of(result), mask_of(truth))
         self._masks.add(key, both / either if either else 0.0, both, either)
 
     def result(self) -> UninextScores:

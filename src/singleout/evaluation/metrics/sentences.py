@@ -107,7 +107,7 @@ class SentenceMetrics:
         """
         chosen = best_of(results, truth.image_id)
         self._ap.add(truth.image_id, [truth], results)
-        shared, union = shared_and_union(mask_of(chosen, truth.image_id), mask_of(truth, truth.image_id))
+        shared, union = shared_and_union(mask_of(chosen), mask_of(truth))
         self._overlaps.add(truth.image_id, smoothed_iou(shared, union), shared, union)
 
     def result(self) -> SentenceScores:

@@ -14,8 +14,8 @@ import numpy as np
 
 from singleout.data.records import TrackAnnotation, TrackResult
 from singleout.errors import InputError
-from singleout.evaluation.metrics.matching import Float, best_of_each
-from singleout.evaluation.metrics.precision import Accumulator, Curves, Rules, SceneId, area_ranges, summary
+from singleout.evaluation.metrics.matching import Float
+from singleout.evaluation.metrics.precision import Accumulator, Curves, Rules, SceneId, area_ranges, naming, summary
 from singleout.evaluation.metrics.track_iou import ious, stacks
 
 YTVIS = Rules(area_ranges(128, 256))
@@ -60,21 +60,33 @@ class TrackAP:
         a track of another video, a true track of an unlisted category, a score that is no number, masks of different
         sizes, and damaged codes.
         """
-        tracks: list[TrackAnnotation | TrackResult] = [*truths, *results]
-        for track in tracks:
-            if track.video_id != video_id:
-                raise InputError(f"a track of video {track.video_id!r} was given for video {video_id!r}")
-        self._accumulator.open(video_id, [truth.category_id for truth in truths])
-        known, limit = self._accumulator.categories, self._accumulator.rules.max_detections[-1]
-        best = best_of_each(results, known, limit)
+        with naming(f"video {video_id!r}"):
+            tracks: list[TrackAnnotation | TrackResult] = [*truths, *results]
+            for track in tracks:
+                if track.video_id != video_id:
+                    raise InputError(f"a track of video {track.video_id!r} was given for it")
+            self._accumulator.open(video_id, [truth.category_id for truth in truths])
+            self._match(video_id, truths, self._accumulator.best(results))
+
+    def result(self) -> TrackScores:
+        """The scores of all videos that were added."""
+        curves = self._accumulator.curves()
+        table = summary(curves)
+        for suffix, group in self._groups.items():
+            table.update({f"{name}{suffix}": value for name, value in _short(curves, group).items()})
+        per_category = {category: _short(curves, (category,)) for category in curves.categories}
+        return TrackScores(table, per_category, curves, dict(self._ious))
+
+    def _match(
+        self, video_id: SceneId, truths: Sequence[TrackAnnotation], best: Mapping[int, Sequence[TrackResult]]
+    ) -> None:
         true: dict[int, list[TrackAnnotation]] = {}
         for truth in truths:
             true.setdefault(truth.category_id, []).append(truth)
-        present = sorted({*true, *best})
-        listed = [group.get(category, ()) for category in present for group in (best, true)]
-        stacked = iter(stacks([track.segmentations for group in listed for track in group]))
-        for category in present:
-            detections, objects = best.get(category, []), true.get(category, [])
+        groups = [(category, best.get(category, ()), true.get(category, ())) for category in sorted({*true, *best})]
+        tracks = [track.segmentations for _, *group in groups for part in group for track in part]
+        stacked = iter(stacks(tracks))
+        for category, detections, objects in groups:
             found = list(islice(stacked, len(detections)))
             overlap = ious(found, list(islice(stacked, len(objects))))
             if overlap.size:
@@ -88,15 +100,6 @@ class TrackAP:
                 truth_areas=np.array([mean_area(truth.areas) for truth in objects], np.float64),
                 crowd=np.array([truth.iscrowd for truth in objects], np.bool_),
             )
-
-    def result(self) -> TrackScores:
-        """The scores of all videos that were added."""
-        curves = self._accumulator.curves()
-        table = summary(curves)
-        for suffix, group in self._groups.items():
-            table.update({f"{name}{suffix}": value for name, value in _short(curves, group).items()})
-        per_category = {category: _short(curves, (category,)) for category in curves.categories}
-        return TrackScores(table, per_category, curves, dict(self._ious))
 
 
 def mean_area(areas: Sequence[float | None]) -> float:

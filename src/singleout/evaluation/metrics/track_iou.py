@@ -74,8 +74,9 @@ def stacks(tracks: Sequence[Sequence[Rle | None]]) -> list[Stack]:
     ends_in_zeros = num_runs % 2 == 1
     inside = np.ones(len(places), np.bool_)
     inside[(first + num_runs - 1)[ends_in_zeros]] = False
-    borders = places[inside].astype(np.float64).reshape(-1, 2)
-    total = np.concatenate([[0], np.cumsum(borders[:, 1] - borders[:, 0])])
+    pairs = places[inside].reshape(-1, 2)
+    total = np.concatenate([[0], np.cumsum(pairs[:, 1] - pairs[:, 0])]).astype(np.float64)
+    borders = pairs.astype(np.float64)
     covered = np.repeat(total, 2)[1:-1].reshape(-1, 2)
     begins = np.concatenate([[0], np.cumsum(num_runs // 2)])
     areas = np.diff(total[begins])
