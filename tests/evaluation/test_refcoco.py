@@ -24,8 +24,8 @@ def a_result(box=CORNERS, score=0.5, mask=MASK):
     return ImageResult(1, 1, score, rle_of(mask), box)
 
 
-def of_one(*results, truth=TRUTH):
-    metric = RefCocoMetrics()
+def of_one(*results, truth=TRUTH, **options):
+    metric = RefCocoMetrics(**options)
     metric.add(truth, results, dataset_name="refcoco")
     return metric.result()
 
@@ -103,9 +103,11 @@ class TestReferFormer:
 
     def test_sizes_are_read_from_corners_as_published(self):
         # 30 x 15 = 450 pixels would be small, and so would the 200 of the mask; 80 x 60 = 4800 is medium.
-        table = of_one(a_result((1.0, 1.0, 80.0, 60.0), score=0.9, mask=np.roll(MASK, 25, 0)), a_result()).ap
+        results = [a_result((1.0, 1.0, 80.0, 60.0), score=0.9, mask=np.roll(MASK, 25, 0)), a_result()]
+        table = of_one(*results).ap
         assert table["AP"] == pytest.approx(0.5)
         assert table["APs"] == pytest.approx(1)
+        assert of_one(*results, sizes_of_masks=True).ap["APs"] == pytest.approx(0.5)
 
     def test_data_sets_are_told_apart(self):
         metric = RefCocoMetrics()

@@ -47,7 +47,7 @@ def area_ranges(small: float, large: float) -> tuple[AreaRange, ...]:
 class Rules:
     """What evaluators of this family differ in.
 
-    areas: ranges that are scored apart; the first one is the whole. max_detections: ascending; how many detections of
+    areas: ranges that are scored apart, "all" among them. max_detections: ascending; how many detections of
     a scene and category count, and the largest is what is matched at all. crowds_are_ignored: a detection that matches
     a crowd is neither right nor wrong; False: a crowd is a truth like others, but for taking any number of detections.
     """
@@ -108,10 +108,10 @@ class Curves:
         limits = self.rules.max_detections
         limit = limits.index(limits[-1] if max_detections is None else max_detections)
         part = values[..., [each.name for each in self.rules.areas].index(area), limit]
-        if threshold is not None:
-            part = part[np.isclose(THRESHOLDS, threshold)]
         if categories is not None:
             part = part[..., [self.categories.index(category) for category in categories]]
+        if threshold is not None:
+            part = part[np.isclose(THRESHOLDS, threshold)]
         known = part[part > -1]
         return float(np.mean(known)) if known.size else -1.0
 

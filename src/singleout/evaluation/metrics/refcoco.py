@@ -48,14 +48,15 @@ class RefCocoMetrics:
 
     The boxes of results are left, top, right, bottom; those of truths left, top, width, height. The official code hands
     its results to COCO's evaluator with these boxes, which takes the third number times the fourth for the size of the
-    object, so that APs, APm, APl, ARs, ARm and ARl have no meaning. They are kept as published.
+    object, so that APs, APm, APl, ARs, ARm and ARl have no meaning. They are kept as published; sizes_of_masks: take the
+    pixels of the masks instead.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, sizes_of_masks: bool = False) -> None:
         self._hits: dict[str, list[list[bool]]] = {}
         self._boxes = Overlaps()
         self._masks = Overlaps()
-        self._ap = ImageAP(None, box_areas=True)
+        self._ap = ImageAP(None, box_areas=not sizes_of_masks)
 
     def add(self, truth: ImageAnnotation, results: Sequence[ImageResult], *, dataset_name: str) -> None:
         """Score one sentence; its id is the `image_id` of truth and results, results in the order of the file.
