@@ -211,6 +211,8 @@ def test_offline_and_without_an_address(server, cache, monkeypatch, tmp_path):
     server.add("/tiny.pth", weights_bytes())
     with pytest.raises(InputError, match=r"nobody publishes an address.*ask its authors"):
         fetch(checkpoint(None))
+    with pytest.raises(InputError, match="is no address of the web"):
+        fetch(checkpoint(f"file://{tmp_path}/mine.pth"))
     with pytest.raises(InputError, match="is a page for people"):
         fetch(checkpoint("https://x-my.sharepoint.com/:f:/g/personal/y/Z"))
     monkeypatch.setenv("SINGLEOUT_OFFLINE", "1")

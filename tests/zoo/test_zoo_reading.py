@@ -247,6 +247,16 @@ def test_damaged_files_give_one_line(tmp_path, form, what):
     assert "\n" not in str(told.value) and str(file) in str(told.value)
 
 
+def test_packed_tensors_are_refused(tmp_path):
+    torch.save(STATE, tmp_path / "good.pth")
+    packed = zipfile.ZipFile(tmp_path / "file.pth", "w", zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(tmp_path / "good.pth") as good, packed:
+        for name in good.namelist():
+            packed.writestr(name, good.read(name))
+    with pytest.raises(InputError, match="is compressed, which"):
+        read_weights(tmp_path / "file.pth")
+
+
 def test_other_things(tmp_path):
     cases = {
         "holds a list": [torch.ones(2)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,10 +98,12 @@ class _Bytes:
 
     def show(self, done: int, total: int | None) -> None:
         """So many bytes of so many."""
+        megabytes = math.ceil(done / 1e6)
         if self.progress is None and total is not None:
-            self.progress = Progress(self.label, total >> 20, start=done >> 20, quiet=self.quiet, unit="MB")
-        if self.progress is not None and done >> 20 != self.progress.done:
-            self.progress.step((done >> 20) - self.progress.done)
+            whole = math.ceil(total / 1e6)
+            self.progress = Progress(self.label, whole, start=megabytes - 1, quiet=self.quiet, unit="MB")
+        if self.progress is not None and megabytes != self.progress.done:
+            self.progress.step(megabytes - self.progress.done)
 
     def __enter__(self) -> _Bytes:
         return self

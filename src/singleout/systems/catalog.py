@@ -80,11 +80,11 @@ class System(Protocol):
     def segmenter(self, network: nn.Module, variant: str, *, name: str, tokenizer: Path | None) -> Segmenter:
         """The loaded network, in eval mode and on the CPU, as a Segmenter; ``device`` is an option of its calls.
 
-        name: what the Segmenter calls itself. tokenizer: a folder that transformers' ``AutoTokenizer`` opens without a
-        network (``tokenizer/`` beside the weights), None where there is none. A system that reads sentences then
-        refuses them with InputError, says how to add the tokenizer (``singleout get NAME --tokenizer-only``, or its
-        files put into that folder), and takes the option ``token_ids`` instead: for each sentence, in their order, the
-        numbers that the tokenizer would give, its special tokens included.
+        name: what the Segmenter calls itself. tokenizer: the folder of its tokenizer's files as they are on the hub
+        (``tokenizer/`` beside the weights, or in the cache); where they are not there, the folder that they belong
+        into. A system that reads sentences then refuses them with InputError, says how to add the tokenizer
+        (``singleout get NAME --tokenizer-only``, or its files put into that folder), and takes the option ``token_ids``
+        instead: for each sentence, in their order, the numbers that the tokenizer would give, special tokens included.
         """
 
 

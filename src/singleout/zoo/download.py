@@ -75,7 +75,7 @@ def download(
             problem = "the connection was cut off"
         except _TryAgainError as error:
             problem = str(error)
-        except (TimeoutError, http.client.HTTPException, urllib.error.URLError, ConnectionError) as error:
+        except (OSError, http.client.HTTPException) as error:
             problem = str(getattr(error, "reason", error) or type(error).__name__)
         failures = 1 if fetch.have > before else failures + 1
         if failures >= _ATTEMPTS:

@@ -144,6 +144,8 @@ def _bring(checkpoint: Checkpoint, on_bytes: OnBytes | None) -> str:
     if checkpoint.url is None:
         raise DownloadError(f"nobody publishes an address for {checkpoint.name}")
     address = understand(checkpoint.url)
+    if not checkpoint.url.startswith(("http://", "https://")):
+        raise DownloadError(f"{checkpoint.url} is no address of the web")
     if address.kind == "page":
         raise DownloadError(f"{checkpoint.url} is a page for people, from which nothing can be fetched automatically")
     if address.kind == "hub":

@@ -167,6 +167,9 @@ def _open_file(file: Path, system: str | System | None, variant: str | None, str
         raise InputError(f"{file}: {error}") from error
     except (KeyError, IndexError) as error:
         raise InputError(f"{file} is no complete checkpoint of {owner.title}: {error} is missing") from error
+    except RuntimeError as error:
+        # Shapes that nobody can hold or that do not go together.
+        raise InputError(f"{file} is no checkpoint of {owner.title}: {str(error).splitlines()[0]}") from error
     report = fill(network, conversion.state, ignored=(*conversion.ignored, *raw.others))
     _judge(file, owner, report, strict)
     return Opened(owner, found, config, network, report, file, _tokenizer_near(file.parent, owner))
