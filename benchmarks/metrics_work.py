@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,19 @@ from singleout.media.ahead import read_ahead
 Ids = npt.NDArray[np.integer[Any]]
 
 
-def timed(work: Callable[[], float]) -> tuple[float, float]:
-    """Wall seconds of a call, and what it returns."""
-    start = time.perf_counter()
-    value = work()
-    return time.perf_counter() - start, value
+class Stopwatch:
+    """Adds up wall seconds, and those of the processor in all threads, of what happens inside ``with``."""
+
+    def __init__(self) -> None:
+        self.wall = self.processor = 0.0
+
+    def __enter__(self) -> None:
+        self.wall -= time.perf_counter()
+        self.processor -= time.process_time()
+
+    def __exit__(self, *problem: object) -> None:
+        self.wall += time.perf_counter()
+        self.processor += time.process_time()
 
 
 # J and F on the real sequences
@@ -61,44 +69,36 @@ def _sequences(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / "predictions").iterdir())
 
 
-def jf_files(folder: Path) -> tuple[float, float]:
+def jf_files(folder: Path, watch: Stopwatch) -> float:
     """Both pictures of every frame are read in a thread while the one before is compared."""
-
-    def work() -> float:
+    with watch:
         davis = Davis()
         for name in _sequences(folder):
             frames = read_ahead(lambda name=name: _pairs(folder, name), 4)
             davis.add(name, semi_supervised(frames, where=name))
         return davis.result().jf_mean
 
-    return timed(work)
 
-
-def jf_masks(folder: Path) -> tuple[float, float]:
+def jf_masks(folder: Path, watch: Stopwatch) -> float:
     """Arithmetic only: the masks of a sequence are in memory when the clock starts."""
-    seconds, davis = 0.0, Davis()
+    davis = Davis()
     for name in _sequences(folder):
         frames = list(_pairs(folder, name))
-        start = time.perf_counter()
-        davis.add(name, semi_supervised(frames, where=name))
-        seconds += time.perf_counter() - start
-    return seconds, davis.result().jf_mean
+        with watch:
+            davis.add(name, semi_supervised(frames, where=name))
+    return davis.result().jf_mean
 
 
-def jf_command(folder: Path) -> tuple[float, float]:
+def jf_command(folder: Path, watch: Stopwatch) -> float:
     """What `singleout eval` does, without its report: layout, checks and all."""
-
-    def work() -> float:
+    with watch:
         found = evaluate("davis2016", data=folder / "data", predictions=folder / "predictions")
         return found.table["J&F-Mean"]
 
-    return timed(work)
 
-
-def jf_plain(folder: Path) -> tuple[float, float]:
+def jf_plain(folder: Path, watch: Stopwatch) -> float:
     """Distances over whole pictures."""
-
-    def work() -> float:
+    with watch:
         davis = Davis()
         for name in _sequences(folder):
             values = [
@@ -108,8 +108,6 @@ def jf_plain(folder: Path) -> tuple[float, float]:
             j, f = np.array(values).T[:, None]
             davis.add(name, VideoScores((1,), (1,), j, f))
         return davis.result().jf_mean
-
-    return timed(work)
 
 
 # Panoptic clips
@@ -141,33 +139,28 @@ def _things() -> dict[int, bool]:
     return {number: number in loads.THINGS for number in range(124)}
 
 
-def vpq(folder: Path) -> tuple[float, float]:
+def vpq(folder: Path, watch: Stopwatch) -> float:
     """Five windows, pictures read."""
-
-    def work() -> float:
+    with watch:
         metric = VideoPanopticQuality(_things())
         for name, frames in _clips(folder):
             metric.add(frames, where=name)
         return 100 * metric.result().vpq
 
-    return timed(work)
 
-
-def stq(folder: Path) -> tuple[float, float]:
+def stq(folder: Path, watch: Stopwatch) -> float:
     """The same clips, pictures read."""
-
-    def work() -> float:
+    with watch:
         metric = SegmentationTrackingQuality(_things())
         for name, frames in _clips(folder):
             metric.add(frames, name=name)
         return metric.result().stq
 
-    return timed(work)
 
-
-def panoptic_command(folder: Path) -> tuple[float, float]:
+def panoptic_command(folder: Path, watch: Stopwatch) -> float:
     """VPQ and STQ together, as `singleout eval vipseg` computes them."""
-    return timed(lambda: evaluate("vipseg", data=folder / "data", predictions=folder / "predictions").table["VPQ"])
+    with watch:
+        return evaluate("vipseg", data=folder / "data", predictions=folder / "predictions").table["VPQ"]
 
 
 def _plain_clips(folder: Path, most: int) -> Iterator[plain.PanopticVideo]:
@@ -181,28 +174,25 @@ def _plain_clips(folder: Path, most: int) -> Iterator[plain.PanopticVideo]:
         yield plain.PanopticVideo(*parts)
 
 
-def vpq_plain(folder: Path) -> tuple[float, float]:
+def vpq_plain(folder: Path, watch: Stopwatch) -> float:
     """Every window stacked and counted anew; four of the twenty clips."""
-
-    def work() -> float:
+    with watch:
         videos = list(_plain_clips(folder, 4))
         return float(np.mean([100 * plain.video_panoptic_quality(videos, window) for window in (1, 2, 4, 6, 8)]))
 
-    return timed(work)
 
-
-def stq_plain(folder: Path) -> tuple[float, float]:
+def stq_plain(folder: Path, watch: Stopwatch) -> float:
     """Classes and tubes written into whole maps; four of the twenty clips."""
-    return timed(lambda: plain.segmentation_tracking_quality(_plain_clips(folder, 4), loads.THINGS))
+    with watch:
+        return plain.segmentation_tracking_quality(_plain_clips(folder, 4), loads.THINGS)
 
 
 # Tracks and images
 
 
-def track_ap(folder: Path) -> tuple[float, float]:
+def track_ap(folder: Path, watch: Stopwatch) -> float:
     """Json loading included."""
-
-    def work() -> float:
+    with watch:
         truth = cocovid.read_ytvis(folder / "data")
         results = cocovid.read_results(folder / "results.json", truth)
         metric = TrackAP([category.id for category in truth.categories])
@@ -214,18 +204,16 @@ def track_ap(folder: Path) -> tuple[float, float]:
             )
         return metric.result().summary["AP"]
 
-    return timed(work)
 
-
-def track_command(folder: Path) -> tuple[float, float]:
+def track_command(folder: Path, watch: Stopwatch) -> float:
     """What `singleout eval ytvis-2019` computes, a row for each track included."""
-    return timed(lambda: evaluate("ytvis-2019", data=folder / "data", predictions=folder / "results.json").table["AP"])
+    with watch:
+        return evaluate("ytvis-2019", data=folder / "data", predictions=folder / "results.json").table["AP"]
 
 
-def track_plain(folder: Path) -> tuple[float, float]:
+def track_plain(folder: Path, watch: Stopwatch) -> float:
     """Codes merged frame by frame and pair by pair."""
-
-    def work() -> float:
+    with watch:
         truth = json.loads((folder / "data" / "valid.json").read_text(encoding="utf-8"))["annotations"]
         found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         tracks = [
@@ -237,13 +225,10 @@ def track_plain(folder: Path) -> tuple[float, float]:
         ]
         return plain.track_average_precision(*tracks)
 
-    return timed(work)
 
-
-def image_ap(folder: Path) -> tuple[float, float]:
+def image_ap(folder: Path, watch: Stopwatch) -> float:
     """The frames of the tracks as 3000 images; json loading included."""
-
-    def work() -> float:
+    with watch:
         truth = cocovid.read_ytvis(folder / "data")
         results = cocovid.read_results(folder / "results.json", truth)
         metric = ImageAP([category.id for category in truth.categories])
@@ -272,13 +257,10 @@ def image_ap(folder: Path) -> tuple[float, float]:
                 )
         return metric.result().summary["AP"]
 
-    return timed(work)
 
-
-def sentences(folder: Path) -> tuple[float, float]:
-    """1000 samples of 5 masks each: the frames of the tracks, cut to 320 by 480 when they were made."""
-
-    def work() -> float:
+def sentences(folder: Path, watch: Stopwatch) -> float:
+    """1000 samples of 5 masks each; json loading included."""
+    with watch:
         samples = json.loads((folder / "samples.json").read_text(encoding="utf-8"))
         metric = SentenceMetrics()
         for number, (truth, area, found) in enumerate(samples):
@@ -287,8 +269,6 @@ def sentences(folder: Path) -> tuple[float, float]:
                 [ImageResult(number, 1, score, code, None) for score, code in found],
             )
         return metric.result().summary["mAP 0.5:0.95"]
-
-    return timed(work)
 
 
 # Classes
@@ -300,38 +280,35 @@ def _maps(folder: Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any], int, int]:
     return found, truth, settings["classes"], settings["ignored"]
 
 
-def semantic(folder: Path) -> tuple[float, float]:
+def semantic(folder: Path, watch: Stopwatch) -> float:
     """The matrix, and the run-length code of every class of every map."""
     found, truth, num_classes, ignored = _maps(folder)
 
-    def work() -> float:
+    with watch:
         metric, size = SemanticConfusion(num_classes, ignore=ignored), 0
         for one, other in zip(found, truth, strict=True):
             metric.add(other, one)
             size += sum(map(len, encode_labels(one).values()))
         return 100 * metric.result().miou
 
-    return timed(work)
 
-
-def matrix(folder: Path) -> tuple[float, float]:
+def matrix(folder: Path, watch: Stopwatch) -> float:
     """The matrix only."""
     found, truth, num_classes, ignored = _maps(folder)
 
-    def work() -> float:
+    with watch:
         metric = SemanticConfusion(num_classes, ignore=ignored)
         for one, other in zip(found, truth, strict=True):
             metric.add(other, one)
         return 100 * metric.result("vspw").miou
 
-    return timed(work)
 
-
-def semantic_plain(folder: Path) -> tuple[float, float]:
+def semantic_plain(folder: Path, watch: Stopwatch) -> float:
     """A mask for each class, given to pycocotools; a fifth of the maps."""
     found, truth, num_classes, ignored = _maps(folder)
     pairs = ((one.astype(np.int64), other) for one, other in zip(found[::5], truth[::5], strict=True))
-    return timed(lambda: plain.semantic_quality(pairs, num_classes, ignored)[0])
+    with watch:
+        return plain.semantic_quality(pairs, num_classes, ignored)[0]
 
 
 def _videos(folder: Path) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
@@ -340,25 +317,23 @@ def _videos(folder: Path) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]
             yield arrays["found"], arrays["truth"]
 
 
-def consistency(folder: Path) -> tuple[float, float]:
+def consistency(folder: Path, watch: Stopwatch) -> float:
     """VC8, VC16 and the matrix; a clip in memory when the clock starts."""
-    metric, seconds = VideoSemanticSegmentation(), 0.0
+    metric = VideoSemanticSegmentation()
     for number, (found, truth) in enumerate(_videos(folder)):
-        start = time.perf_counter()
-        metric.add(zip(truth + 1, found, strict=True), name=str(number))
-        seconds += time.perf_counter() - start
-    return seconds, metric.result().vc[8]
+        with watch:
+            metric.add(zip(truth + 1, found, strict=True), name=str(number))
+    return metric.result().vc[8]
 
 
-def objects(folder: Path) -> tuple[float, float]:
+def objects(folder: Path, watch: Stopwatch) -> float:
     """Mask and boundary IoU of ten objects in each frame; a clip in memory when the clock starts."""
-    seconds, values = 0.0, []
+    values: list[tuple[float, float]] = []
     for found, truth in _videos(folder):
-        start = time.perf_counter()
-        values += [
-            mask_and_boundary_iou(one == number, other == number)
-            for one, other in zip(found, truth, strict=True)
-            for number in range(1, 11)
-        ]
-        seconds += time.perf_counter() - start
-    return seconds, float(np.mean(values))
+        with watch:
+            values += [
+                mask_and_boundary_iou(one == number, other == number)
+                for one, other in zip(found, truth, strict=True)
+                for number in range(1, 11)
+            ]
+    return float(np.mean(values))
