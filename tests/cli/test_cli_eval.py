@@ -147,6 +147,15 @@ def test_a_model_is_refused_by_name_for_a_task_it_does_not_do(singleout, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+def test_a_frame_that_the_data_set_lists_and_does_not_have(singleout, tmp_path):
+    data = benchmark_data.jhmdb(tmp_path / "data")
+    listing = data / "jhmdb_sentences_samples_metadata.json"
+    listing.write_text(listing.read_text().replace("00004.png", "00009.png"))
+    refused = singleout("run", "jhmdb-sentences", *MODEL, "--data", data, "--out", tmp_path / "out")
+    assert refused.code == 2
+    assert "one has no frame 00009, which the data set lists; it has 4" in refused.err
+
+
 def test_a_benchmark_without_prompts_cannot_be_run(singleout, tmp_path):
     data = benchmark_data.davis(tmp_path / "data")
     refused = singleout("run", "davis2017-unsupervised", *MODEL, "--data", data, "--out", tmp_path / "out")

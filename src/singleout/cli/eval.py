@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", metavar="NAME", help="part of the data set (default: the one that papers report)")
     parser.add_argument("--truth", metavar="WHERE", help="truth from elsewhere, see docs/evaluation.md")
     parser.add_argument("--resolution", metavar="NAME", help="of DAVIS: 480p (the default) or Full-Resolution")
-    parser.add_argument("--samples", metavar="FILE", help="list of samples of A2D or JHMDB from elsewhere")
+    parser.add_argument("--samples", metavar="FILE", help="samples of A2D, JHMDB or texts of Ref-DAVIS from elsewhere")
     parser.add_argument("--corrected", action="store_true", help="mend the known defects of the official evaluator")
     parser.add_argument("--out", metavar="FOLDER", help="write the report here; earlier files of it are replaced")
     parser.add_argument("--json", action="store_true", help="print everything as JSON for programs instead of a table")

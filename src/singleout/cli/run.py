@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", metavar="NAME", help="part of the data set (default: the one that papers report)")
     parser.add_argument("--all-frames", action="store_true", help="of YouTube-VOS: show frames at full rate")
     parser.add_argument("--resolution", metavar="NAME", help="of DAVIS: 480p (the default) or Full-Resolution")
-    parser.add_argument("--samples", metavar="FILE", help="list of samples of A2D or JHMDB from elsewhere")
+    parser.add_argument("--samples", metavar="FILE", help="samples of A2D, JHMDB or texts of Ref-DAVIS from elsewhere")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="processes, each with the model loaded")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, …; several are dealt out in turn")
     parser.add_argument(

@@ -122,9 +122,12 @@ def predict(
     together = len(groups) > 1 and len(phrases) == len(groups) and segmenter.abilities.independent
     settings = {**segmenter.published(benchmark.name), **options}
     with open_frames(job.video, job.frames) as video:
-        names = [str(name) for name in video.frame_names]
-        kept = list(job.keep or names)
-        place = {names.index(name): index for index, name in enumerate(kept)}
+        position = {str(name): index for index, name in enumerate(video.frame_names)}
+        kept = list(job.keep or position)
+        missing = [name for name in kept if name not in position]
+        if missing:
+            raise InputError(f"{job.video} has no frame {missing[0]}, which the data set lists; it has {len(position)}")
+        place = {position[name]: index for index, name in enumerate(kept)}
 
         def ask(group: Sequence[Prompt]) -> Tracks:
             tracks = Tracks(

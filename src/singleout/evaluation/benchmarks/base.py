@@ -30,7 +30,7 @@ class Source:
     root: folder of the data set. split: None for the one that papers report. Benchmarks say which of the others they
     take: truth, a folder or file of truth that does not belong to the download; all_frames: show a model the frames at
     full rate (YouTube-VOS); resolution: "480p" or "Full-Resolution" (DAVIS); samples: a list of what is asked (A2D,
-    JHMDB).
+    JHMDB), or the folder of the text files of Ref-DAVIS17.
     """
 
     root: Path

@@ -122,7 +122,7 @@ BENCHMARKS = (
         ("valid", "train"),
         "anno_0 … anno_3/<sequence>/<frame>.png, palette PNGs with the object number as index",
         "none: there is no server",
-        ("resolution", "samples"),
+        ("samples",),
         "decay of objects with more than 256 frames",
     ),
 )
