@@ -162,12 +162,22 @@ def recorded(network: ReferFormerNetwork) -> Iterator[Stages]:
     for index, projection in enumerate(network.input_projections):
         hooks.append(projection.register_forward_hook(keep(f"input_proj_{index}")))
     for index, block in enumerate(network.pixel_decoder.blocks):
-        # The last thing that a block does is its third norm: (sentences, time, h, w, channels).
-        change = lambda x: x.flatten(1, 3).transpose(0, 1)  # noqa: E731
-        hooks.append(block.norm3.register_forward_hook(keep(f"fpn_cross_attn_{4 - index}", change)))
+        # Of a block only its second half is asked for in one piece: (sentences, time, h, w, channels).
+        block.read_words = _keeping(block.read_words, stages, f"fpn_cross_attn_{4 - index}")
     try:
         yield stages
     finally:
         del network.rows_at_once
+        for block in network.pixel_decoder.blocks:
+            del block.read_words
         for hook in hooks:
             hook.remove()
+
+
+def _keeping(read_words: Callable[..., Tensor], stages: Stages, name: str) -> Callable[..., Tensor]:
+    def run(*inputs: Any) -> Tensor:
+        out = read_words(*inputs)
+        stages[name] = out.flatten(1, 3).transpose(0, 1)
+        return out
+
+    return run

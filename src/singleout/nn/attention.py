@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from singleout.nn.linear import linear
+
 
 class Attention(nn.Module):
     """Attention of queries to keys (Vaswani et al. 2017), batch first.
@@ -42,13 +44,12 @@ class Attention(nn.Module):
         batch = max(query.shape[0], key.shape[0])
         query, key, value = (part.expand(batch, -1, -1, -1) for part in (query, key, value))
         out = F.scaled_dot_product_attention(query, key, value, visible, dropout)
-        projected: Tensor = self.out_proj(out.transpose(1, 2).flatten(2))
-        return projected
+        return linear(out.transpose(1, 2).flatten(2), self.out_proj.weight, self.out_proj.bias)
 
     def _project(self, x: Tensor, part: int) -> Tensor:
         width = x.shape[-1]
         rows = slice(part * width, (part + 1) * width)
-        return F.linear(x, self.in_proj_weight[rows], self.in_proj_bias[rows])
+        return linear(x, self.in_proj_weight[rows], self.in_proj_bias[rows])
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)

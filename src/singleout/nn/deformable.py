@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from singleout.nn.linear import linear
+
 Shapes = Sequence[tuple[int, int]]  # height and width of each level
 
 
@@ -54,19 +56,19 @@ class DeformableAttention(nn.Module):
         (centre, width, height) in 0..1 of each level. memory: (batch, tokens, width), the levels one after the other,
         each row by row. padding: (batch, tokens) bool; what is padded counts as zero.
         """
-        value = self.value_proj(memory)
+        value = linear(memory, self.value_proj.weight, self.value_proj.bias)
         if padding is not None:
             value = value.masked_fill(padding[..., None], 0.0)
         locations, weights = self.places(query, references, shapes)
         seen = sample_levels(value.unflatten(-1, (self.num_heads, -1)), shapes, locations, weights)
-        out: Tensor = self.output_proj(seen)
-        return out
+        return linear(seen, self.output_proj.weight, self.output_proj.bias)
 
     def places(self, query: Tensor, references: Tensor, shapes: Shapes) -> tuple[Tensor, Tensor]:
         """Where each query looks, (batch, num_queries, heads, levels, points, 2) in 0..1, and how much it counts."""
         grid = (self.num_heads, self.num_levels, self.num_points)
-        offsets = self.sampling_offsets(query).unflatten(-1, (*grid, 2))
-        weights = self.attention_weights(query).unflatten(-1, (self.num_heads, -1)).softmax(-1).unflatten(-1, grid[1:])
+        offsets = linear(query, self.sampling_offsets.weight, self.sampling_offsets.bias).unflatten(-1, (*grid, 2))
+        weights = linear(query, self.attention_weights.weight, self.attention_weights.bias)
+        weights = weights.unflatten(-1, (self.num_heads, -1)).softmax(-1).unflatten(-1, grid[1:])
         anchors = references[:, :, None, :, None]
         if references.shape[-1] == 2:
             sizes = offsets.new_tensor([(width, height) for height, width in shapes])

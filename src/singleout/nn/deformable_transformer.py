@@ -34,8 +34,7 @@ class EncoderLayer(nn.Module):
         """tokens: (batch, tokens, width); see `Encoder`."""
         seen = self.self_attn(tokens + positions, references, tokens, shapes, padding)
         tokens = self.norm1(tokens + self.dropout(seen))
-        out: Tensor = self.norm2(feedforward(tokens, self.linear1, self.linear2, self.dropout))
-        return out
+        return feedforward(tokens, self.linear1, self.linear2, self.norm2, self.dropout)
 
 
 class Encoder(nn.Module):
@@ -102,8 +101,7 @@ class DecoderLayer(nn.Module):
         target = self.norm2(target + self.dropout(self.self_attn(query, query, target)))
         seen = self.cross_attn(target + positions, references, memory, shapes, padding)
         target = self.norm1(target + self.dropout(seen))
-        out: Tensor = self.norm3(feedforward(target, self.linear1, self.linear2, self.dropout))
-        return out
+        return feedforward(target, self.linear1, self.linear2, self.norm3, self.dropout)
 
 
 class Decoder(nn.Module):

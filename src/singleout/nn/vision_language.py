@@ -86,12 +86,20 @@ class VisionLanguageBlock(nn.Module):
 
     def read_words(self, tokens: Tensor, positions: Tensor, words: Words) -> Tensor:
         """The second half, pixel by pixel: cross attention to the words and feed-forward."""
-        query = self.multihead_attn.project_query((tokens + positions).flatten(1, 3))
         keys, values = self.multihead_attn.project_keys(words.keys, words.features)
-        read = self.multihead_attn.attend(query, keys, values, words.padding)
-        out = self.norm2(tokens + self.dropout(read).view(-1, *tokens.shape[1:]))
-        normed: Tensor = self.norm3(feedforward(out, self.linear1, self.linear2, self.dropout))
-        return normed
+        # Frame by frame: a frame's tokens stay in the cache from one step to the next, and sentences share its query.
+        out = []
+        for here, places in zip(_frames(tokens), _frames(positions.expand(tokens.shape)), strict=True):
+            query = self.multihead_attn.project_query(here + places)
+            read = self.multihead_attn.attend(query, keys, values, words.padding)
+            read = self.norm2(here + self.dropout(read))
+            out.append(feedforward(read, self.linear1, self.linear2, self.norm3, self.dropout))
+        return torch.stack(out, dim=1).unflatten(2, tokens.shape[2:4])
+
+
+def _frames(x: Tensor) -> tuple[Tensor, ...]:
+    """The frames of (batch, time, height, width, channels), each (batch, height * width, channels)."""
+    return x.flatten(2, 3).unbind(1)
 
 
 def _pick(x: Tensor, size: tuple[int, int]) -> Tensor:

@@ -137,6 +137,9 @@ class ResNet(nn.Module):
                 blocks.append(kind(in_channels, width << stage, 2 if index == 0 and stage > 0 else 1))
                 in_channels = (width << stage) * expansion
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def stages(self) -> list[nn.Sequential]:
         """The four stages, `layer1` to `layer4`."""

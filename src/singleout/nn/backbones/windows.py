@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from singleout.nn.linear import linear
+from singleout.nn.mlp import by_rows
+
 Axes = tuple[int, int, int]  # time, height, width
 
 
@@ -48,7 +51,8 @@ class WindowAttention(nn.Module):
         """x: (batch, windows, tokens, width). mask: (windows, tokens, tokens), added; None where nothing is hidden."""
         batch, windows, tokens, width = x.shape
         shape = (batch, windows, tokens, 3, self.num_heads, width // self.num_heads)
-        query, key, value = self.qkv(x).view(shape).permute(3, 0, 1, 4, 2, 5).flatten(2, 3)
+        projected = linear(x, self.qkv.weight, self.qkv.bias).view(shape)
+        query, key, value = projected.permute(3, 0, 1, 4, 2, 5).flatten(2, 3)
         bias = self.bias(tokens)
         if mask is None:
             query, key, value = (part.view(-1, self.num_heads, *part.shape[2:]) for part in (query, key, value))
@@ -57,8 +61,7 @@ class WindowAttention(nn.Module):
             bias = (bias[None] + mask[:, None]).flatten(0, 1)[None]
         out = F.scaled_dot_product_attention(query, key, value, bias.to(query.dtype).contiguous())
         out = out.view(batch, windows, self.num_heads, tokens, -1).transpose(2, 3).flatten(3)
-        projected: Tensor = self.proj(out)
-        return projected
+        return linear(out, self.proj.weight, self.proj.bias)
 
 
 def to_windows(x: Tensor, window: Axes) -> Tensor:
@@ -117,8 +120,11 @@ class Feedforward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (..., width)."""
-        out: Tensor = self.fc2(F.gelu(self.fc1(x)))
-        return out
+
+        def run(rows: Tensor) -> Tensor:
+            return linear(F.gelu(linear(rows, self.fc1.weight, self.fc1.bias)), self.fc2.weight, self.fc2.bias)
+
+        return by_rows(run, x)
 
 
 class WindowBlock(nn.Module):
