@@ -151,7 +151,7 @@ def _images(listed: ImageSet) -> Iterator[Expected]:
 def _raw_refcoco(root: Path, split: str, *, name: str) -> Iterator[Expected]:
     listed, references = refcoco.read_raw(root, name)
     if split not in {reference.split for reference in references}:
-        raise InputError(f"{name} has no split {split!r}: choose one of {', '.join(refcoco.SPLITS[name])}")
+        raise InputError(f"{root / name} has no split {split!r}: choose one of {', '.join(refcoco.SPLITS[name])}")
     asked = {reference.image_id for reference in references if reference.split == split}
     kept = ImageSet(listed.path, (), tuple(image for image in listed.images if image.id in asked), ())
     return _images(kept)

@@ -96,8 +96,8 @@ def is_picture(path: Path) -> bool:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object. Raises InputError otherwise."""
-    return an_object(read_json(path), str(path))
+    """A JSON file that holds an object. Raises InputError otherwise, also where it has NaN in it."""
+    return an_object(read_json(path, finite=True), str(path))
 
 
 def an_object(value: Any, where: str) -> dict[str, Any]:

@@ -40,6 +40,7 @@ def read_raw(root: Path, name: str, *, split_by: str | None = None) -> tuple[Ima
     path = first_of(root, [f"{name}/refs({split_by or SPLIT_BY[name]}).p"], "the references as released")
     known = images.read(folder / "instances.json", root / "train2014")
     annotations = {annotation.id for annotation in known.annotations}
+    listed = {image.id for image in known.images}
     entries = read_plain_pickle(path)
     if not isinstance(entries, list):
         raise InputError(f"{path}: expected a list of references")
@@ -49,6 +50,8 @@ def read_raw(root: Path, name: str, *, split_by: str | None = None) -> tuple[Ima
             raise InputError(
                 f"{path}: reference {reference.id} is of annotation {reference.annotation_id}, which is not there"
             )
+        if reference.image_id not in listed:
+            raise InputError(f"{path}: reference {reference.id} is of image {reference.image_id}, which is not there")
     return known, references
 
 

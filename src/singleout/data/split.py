@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from singleout.data import davis
-from singleout.data.files import a_part, an_object, first_of, read_lines, read_object
+from singleout.data.files import a_part, an_id, first_of, read_lines, read_object
 from singleout.errors import InputError
 from singleout.exports.entries import entries_of, number
 from singleout.exports.layout import check_free, dump, text_file
@@ -181,16 +181,18 @@ def _annotations(wanted: Wanted, pattern: str, kind: str = "video") -> Written:
     content = read_object(path)
     listed = entries_of(path, content.get(f"{kind}s"), f'"{kind}s"')
     key = "video_id" if kind == "video" and listed and "video_id" in listed[0] else "id"
-    kept = {entry.get(key) for entry in listed[: wanted.amount.of(len(listed), str(path))]}
+    kept = {an_id(entry, key, f"{path}: a {kind}") for entry in listed[: wanted.amount.of(len(listed), str(path))]}
     return {wanted.root / pattern.format(wanted.part): _subset(path, content, kind, kept, key)}
 
 
 def _subset(path: Path, content: Mapping[str, Any], kind: str, kept: set[Any], key: str = "id") -> str:
-    videos = [entry for entry in entries_of(path, content.get(f"{kind}s"), f'"{kind}s"') if entry.get(key) in kept]
+    listed = entries_of(path, content.get(f"{kind}s"), f'"{kind}s"')
+    videos = [entry for entry in listed if an_id(entry, key, f"{path}: a {kind}") in kept]
     changed: dict[str, Any] = {f"{kind}s": videos}
     if content.get("annotations") is not None:
         entries = entries_of(path, content["annotations"], '"annotations"')
-        changed["annotations"] = [an_object(entry, str(path)) for entry in entries if entry.get(f"{kind}_id") in kept]
+        about = f"{path}: an annotation"
+        changed["annotations"] = [entry for entry in entries if an_id(entry, f"{kind}_id", about) in kept]
     return dump({**content, **changed}) + "\n"
 
 

@@ -93,14 +93,17 @@ def write_shared(path: Path, text: str, *, overwrite: bool) -> None:
         file.write(text)
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises InputError, naming it, where it is missing, cut off or not JSON."""
+def read_json(path: Path, *, finite: bool = False) -> Any:
+    """The content of a JSON file. Raises InputError, naming it, where it is missing, cut off or not JSON.
+
+    finite: refuse NaN and Infinity too, which are no JSON, but which Python reads and writes.
+    """
     collecting = gc.isenabled()
     try:
         content = path.read_bytes()
         # Nothing in JSON can be a cycle, and looking for some takes as long as the parsing of a large file.
         gc.disable()
-        return json.loads(content)
+        return json.loads(content, parse_constant=_refuse) if finite else json.loads(content)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
@@ -108,6 +111,10 @@ def read_json(path: Path) -> Any:
     finally:
         if collecting:
             gc.enable()
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"it holds {constant}")
 
 
 def pack(folder: Path, archive: Path, *, top: str = "") -> Path:

@@ -6,6 +6,9 @@ from typing import Any
 
 from singleout.errors import InputError
 
+# pycocotools walks along every edge pixel by pixel: what is far outside, or NaN, ends in all memory or in a crash.
+_FARTHEST = 100_000
+
 
 def as_rle(code: bytes, height: int, width: int) -> dict[str, Any]:
     """A code as JSON holds it: size is height, width; counts the compressed string."""
@@ -59,5 +62,5 @@ def _is_polygon(part: Any) -> bool:
         isinstance(part, list)
         and len(part) >= 6
         and len(part) % 2 == 0
-        and all(type(value) in (int, float) for value in part)
+        and all(type(value) in (int, float) and -_FARTHEST <= value <= _FARTHEST for value in part)
     )

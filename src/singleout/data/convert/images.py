@@ -9,7 +9,7 @@ from typing import Any
 
 from singleout.data import panoptic
 from singleout.data.convert.document import Document, OnStep, one_frame
-from singleout.data.files import a_part, first_of, read_object
+from singleout.data.files import a_part, an_id, first_of, read_object
 from singleout.data.records import PanopticFrame
 from singleout.errors import InputError
 from singleout.exports.entries import entries_of, number
@@ -54,16 +54,17 @@ def instances(path: Path, on_step: OnStep) -> Document:
     """Any file of COCO's form (LVIS, EntitySeg's instances): boxes, masks and areas as they are, in lists of one."""
     content = read_object(path)
     images = entries_of(path, content.get("images"), '"images"')
-    ids: dict[Any, int] = {image.get("id"): key for key, image in enumerate(images, 1)}
+    ids = {an_id(image, "id", f"{path}: an image"): key for key, image in enumerate(images, 1)}
     videos = [_image_entry(path, key, image) for key, image in enumerate(images, 1)]
 
     def annotations() -> Iterator[dict[str, Any]]:
         for entry in entries_of(path, content.get("annotations"), '"annotations"'):
-            if entry.get("image_id") not in ids:
-                raise InputError(f"{path}: an annotation is of image {entry.get('image_id')!r}, which is not listed")
+            image_id = an_id(entry, "image_id", f"{path}: an annotation")
+            if image_id not in ids:
+                raise InputError(f"{path}: an annotation is of image {image_id!r}, which is not listed")
             yield {
                 "id": number(path, entry, "id"),
-                "video_id": ids[entry["image_id"]],
+                "video_id": ids[image_id],
                 "category_id": number(path, entry, "category_id"),
                 "iscrowd": entry.get("iscrowd", 0),
                 "bboxes": [entry.get("bbox")],

@@ -13,6 +13,7 @@ from singleout.data.files import a_part, an_object, first_of, read_object, strin
 from singleout.data.records import ObjectVideo
 from singleout.errors import InputError
 from singleout.exports.entries import entries_of, number
+from singleout.tracks import codes as run_length
 from singleout.vocabularies.categories import categories
 
 Keep = Callable[[ObjectVideo, int], dict[str, Any]]
@@ -178,7 +179,12 @@ def _burst_tracks(path: Path, video: Mapping[str, Any], sequence: Mapping[str, A
             if track not in shown:
                 continue
             mask = an_object(shown[track], f"{where}, track {track}")
-            parts.put(frame, a_part(mask, "rle", str, f"{where}, track {track}").encode("latin-1"), size)
+            code = a_part(mask, "rle", str, f"{where}, track {track}").encode("latin-1", "replace")
+            try:
+                run_length.checked([code], *size)
+            except InputError as error:
+                raise InputError(f"{where}, track {track}, frame {frame}: {error}") from error
+            parts.put(frame, code, size)
             points[frame] = mask.get("point")
         entry = {
             "video_id": video["id"],

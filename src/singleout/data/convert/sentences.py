@@ -84,7 +84,7 @@ def refcoco_sentences(root: Path, name: str, split: str, on_step: OnStep) -> dic
     """``instances_<name>_<split>.json``: an image entry for each sentence, with one annotation."""
     listed, references = refcoco.read_raw(root, name)
     if split not in {reference.split for reference in references}:
-        raise InputError(f"{name} has no split {split!r}: choose one of {', '.join(refcoco.SPLITS[name])}")
+        raise InputError(f"{root / name} has no split {split!r}: choose one of {', '.join(refcoco.SPLITS[name])}")
     pictures = {image.id: image for image in listed.images}
     known = {annotation.id: annotation for annotation in listed.annotations}
     images: list[dict[str, Any]] = []
