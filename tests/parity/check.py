@@ -67,11 +67,30 @@ class Line:
         return f"{text}  limit {self.limit}" if self.limit else text
 
 
+@dataclass(frozen=True)
+class Replayers:
+    """The modules ``replay_*.py`` of this folder, and why some could not be loaded, in a line each."""
+
+    modules: tuple[ModuleType, ...]
+    broken: tuple[str, ...]
+
+
 @cache
+def load_replayers() -> Replayers:
+    """Load every replayer. One that cannot be loaded leaves the goldens of the others to be replayed."""
+    modules, broken = [], []
+    for path in sorted(Path(__file__).parent.glob("replay_*.py")):
+        try:
+            modules.append(importlib.import_module(f"tests.parity.{path.stem}"))
+        # A system may need a package that is not there, or be in the middle of a change.
+        except Exception as problem:
+            broken.append(f"{path.name} could not be loaded: {type(problem).__name__}: {problem}")
+    return Replayers(tuple(modules), tuple(broken))
+
+
 def replayers() -> tuple[ModuleType, ...]:
-    """Every module ``replay_*.py`` of this folder."""
-    names = sorted(path.stem for path in Path(__file__).parent.glob("replay_*.py"))
-    return tuple(importlib.import_module(f"tests.parity.{name}") for name in names)
+    """Every module ``replay_*.py`` of this folder that could be loaded."""
+    return load_replayers().modules
 
 
 def find(path: Path) -> tuple[list[Path], list[Line]]:
@@ -86,7 +105,8 @@ def find(path: Path) -> tuple[list[Path], list[Line]]:
         if owner is not None:
             goldens[owner] = None
         elif file == path or not (file.suffix in DOCUMENTS or file.name.startswith(".")):
-            unknown.append(Line(file, "the format", False, "unknown: no tests/parity/replay_*.py claims this file"))
+            why = "; ".join(["unknown: no tests/parity/replay_*.py claims this file", *load_replayers().broken])
+            unknown.append(Line(file, "the format", False, why))
     if not goldens and not unknown:
         unknown.append(Line(path, "the folder", False, "holds no golden"))
     return list(goldens), unknown

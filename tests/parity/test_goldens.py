@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.parity.check import find, replay, replayers
+from tests.parity.check import find, load_replayers, replay, replayers
 from tests.shared_data import SHARED
 
 KEPT = Path(__file__).parents[1] / "goldens"
@@ -29,6 +29,10 @@ def assert_equal(golden: Path, shared: Path) -> None:
     lines = list(replay(golden, shared))
     assert lines
     assert all(line.passed for line in lines), "\n".join(str(line) for line in lines if not line.passed)
+
+
+def test_every_replayer_can_be_loaded():
+    assert load_replayers().broken == ()
 
 
 @pytest.mark.parametrize("name", ALL_KEPT, ids=Path.as_posix)
