@@ -48,8 +48,9 @@ class RefCocoMetrics:
 
     The boxes of results are left, top, right, bottom; those of truths left, top, width, height. The official code hands
     its results to COCO's evaluator with these boxes, which takes the third number times the fourth for the size of the
-    object, so that APs, APm, APl, ARs, ARm and ARl have no meaning. They are kept as published; sizes_of_masks: take the
-    pixels of the masks instead.
+    object, so that APs, APm, APl, ARs, ARm and ARl have no meaning. They are kept as published.
+
+    sizes_of_masks: take the pixels of the masks for sizes instead.
     """
 
     def __init__(self, *, sizes_of_masks: bool = False) -> None:
