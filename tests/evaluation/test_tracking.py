@@ -139,6 +139,11 @@ def test_a_video_without_tracks_and_one_without_truth():
     assert (nothing.identity["IDFN"], nothing.hota_means["HOTA"], nothing.hota_means["LocA"]) == (3, 0, 1)
     wrong = of_one(at([], [4]), at([], [4, 5]))
     assert (wrong.clear["CLR_FP"], wrong.identity["IDFP"], wrong.hota["HOTA_FP"][0]) == (3, 3, 3)
+    assert (wrong.clear["MOTA"], wrong.clear["FP_per_frame"], wrong.clear["MLR"]) == (0, 0, 1)
+    metric = TrackingMetrics()
+    metric.add("a", [at([1], [1])])
+    metric.add("b", [at([], [4]), at([], [4, 5])])
+    assert metric.result().clear["MOTA"] == (1 - 3) / 1
     # As published, their frames are not counted.
     assert (nothing.clear["CLR_Frames"], wrong.clear["CLR_Frames"]) == (0, 0)
     assert of_one().identity["IDF1"] == 0

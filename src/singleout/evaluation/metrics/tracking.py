@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TypeAlias, TypeVar
 
@@ -107,7 +107,11 @@ class TrackingMetrics:
         numbered = _numbered(frames)
         sums = _hota_sums(*numbered), _clear_sums(*numbered), _identity_sums(*numbered)
         self._videos[video] = sums
-        return _scores(*sums)
+        scores = _scores(*sums)
+        if not numbered[1]:
+            # For a video without truth TrackEval stops at the counts, while in a sum of videos they come to bear.
+            return replace(scores, clear={**dict.fromkeys(scores.clear, 0.0), **sums[1], "MLR": 1.0})
+        return scores
 
     def result(self) -> TrackingScores:
         """The scores of all videos that were added. Raises InputError if there were none."""
