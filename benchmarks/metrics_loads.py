@@ -50,7 +50,9 @@ def tracks(shared: Path, folder: Path, num_videos: int = 100) -> None:
     """Truth and results of YouTube-VIS: 5 true tracks and 10 results a video of 30 frames, 40 categories."""
     num_frames, size = 30, (360, 640)
     random = np.random.default_rng(14)
-    videos, annotations, results = [], [], []
+    videos: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for video in range(1, num_videos + 1):
         names = [f"{video:04d}/{frame:05d}.jpg" for frame in range(num_frames)]
         height, width = size
@@ -205,7 +207,7 @@ def _ellipse(motion: npt.NDArray[np.float64], frame: int, size: tuple[int, int])
 def _nearest(points: npt.NDArray[np.float64], size: tuple[int, int]) -> npt.NDArray[np.intp]:
     """Which point is nearest to each pixel, looked at every third pixel to save time."""
     height, width = size
-    grid = np.stack(np.mgrid[0:height:3, 0:width:3], axis=-1).reshape(-1, 2)
+    grid = np.indices((-(-height // 3), -(-width // 3))).reshape(2, -1).T * 3
     coarse = cKDTree(points).query(grid)[1].reshape(-(-height // 3), -(-width // 3))
     return np.repeat(np.repeat(coarse, 3, axis=0), 3, axis=1)[:height, :width]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def jf_files(folder: Path, watch: Stopwatch) -> float:
     with watch:
         davis = Davis()
         for name in _sequences(folder):
-            frames = read_ahead(lambda name=name: _pairs(folder, name), 4)
+            frames = read_ahead(partial(_pairs, folder, name), 4)
             davis.add(name, semi_supervised(frames, where=name))
         return davis.result().jf_mean
 

@@ -126,9 +126,9 @@ def segmentation_tracking_quality(
             quality += common * (common / union) / sizes[mine]
         num_tubes += len(sizes)
     confusion[num_classes] = 0
-    common = np.diagonal(confusion)
-    union = confusion.sum(0) + confusion.sum(1) - common
-    return math.sqrt(quality / num_tubes * float(np.mean(common[union > 0] / union[union > 0])))
+    right = np.diagonal(confusion)
+    either = confusion.sum(0) + confusion.sum(1) - right
+    return math.sqrt(quality / num_tubes * float(np.mean(right[either > 0] / either[either > 0])))
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,8 @@ def _grown(mask: Mask) -> Mask:
 
 def _shrunk(mask: Mask) -> Mask:
     # What lies beyond the picture does not eat into the mask.
-    return ndimage.minimum_filter(mask, size=9, mode="constant", cval=True)
+    shrunk: Mask = ndimage.minimum_filter(mask, size=9, mode="constant", cval=True)
+    return shrunk
 
 
 def _moved(mask: Mask) -> Mask:
@@ -107,7 +108,8 @@ RULES: tuple[Callable[[Mask], Mask], ...] = (
 
 def _dilated(mask: Mask, times: int) -> Mask:
     """Dilation by a square of 3, so many times over."""
-    return ndimage.maximum_filter(mask, size=2 * times + 1, mode="constant", cval=False)
+    grown: Mask = ndimage.maximum_filter(mask, size=2 * times + 1, mode="constant", cval=False)
+    return grown
 
 
 def _shifted(mask: Mask, down: int, right: int) -> Mask:
