@@ -97,9 +97,9 @@ class TrackParts:
 
 
 def tracks_in(
-    video: Video, pictures: Mapping[str, Path], *, box_area: bool = False, skip_void: bool = True
+    video: Video, pictures: Mapping[str, Path], *, box_area: bool = False
 ) -> tuple[tuple[int, int], dict[int, TrackParts]]:
-    """The size of a video, and the objects in its id pictures by number, ascending.
+    """The size of a video, and the objects in its id pictures by number, ascending; void is none.
 
     pictures: by frame name; frames without one stay empty. Raises InputError for a picture that is in colour, or of
     another size than the first.
@@ -115,7 +115,7 @@ def tracks_in(
             raise InputError(f"{pictures[name]} is {shape[1]}x{shape[0]}, but the video is {size[1]}x{size[0]}")
         size = shape
         for key, code in zip(*coded(ids), strict=True):
-            if key == _VOID and skip_void:
+            if key == _VOID:
                 continue
             found.setdefault(key, TrackParts.blank(len(video.frame_names))).put(frame, code, size, box_area=box_area)
     if size is None:
