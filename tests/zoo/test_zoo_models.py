@@ -205,6 +205,7 @@ def test_a_converted_folder_is_the_official_file(official, tmp_path, words):
     assert {file.name for file in (to / "tokenizer").iterdir()} == {"vocab.txt"}
     opened = open_weights(to, system=TINY)
     assert opened.tokenizer == to / "tokenizer"
+    assert len({(to / name).stat().st_mode for name in ("config.json", "model.safetensors", "README.md")}) == 1
     first, second = open_weights(official, system=TINY).network.state_dict(), opened.network.state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
     card = (to / "README.md").read_text()

@@ -7,6 +7,7 @@ and SHA-256 of the weights, and the file that they were converted from.
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,8 @@ def write_converted(
             "singleout": __version__,
         }
         (made / CONFIG).write_text(json.dumps(stated, indent=2) + "\n", encoding="utf-8")
+        # safetensors writes for the user alone; the weights are for whoever may read the folder.
+        shutil.copymode(made / CONFIG, made / WEIGHTS)
         (made / CARD).write_text(card, encoding="utf-8")
         if tokenizer is not None:
             copy_tokenizer(tokenizer, made / TOKENIZER)
