@@ -6,6 +6,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from singleout.errors import InputError
+
 if TYPE_CHECKING:
     from singleout.zoo import Checkpoint
 
@@ -49,6 +51,9 @@ def run(args: argparse.Namespace) -> int:
         own = [one for one in own if not args.here or _is_here(one)]
         _print_json([checkpoint_card(one) for one in own]) if args.json else _print_system(args.name, own)
     else:
+        if "/" not in args.name:
+            known = ", ".join((*model_names(), *dict.fromkeys(entry.system for entry in checkpoints())))
+            raise InputError(f"there is no model {args.name!r}: expected {known}, or a checkpoint of one of these")
         entry = find_checkpoint(args.name)
         _print_json(checkpoint_card(entry)) if args.json else _print_checkpoint(entry)
     return 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from singleout.errors import InputError
 from singleout.systems.catalog import System, find_system, model_names, system_names
 from singleout.systems.catalog import load as load_ready
-from singleout.zoo.catalogue import find_checkpoint
+from singleout.zoo.catalogue import checkpoints, find_checkpoint
 from singleout.zoo.fetching import by_hand, fetch, find_fetched, sha256_of
 from singleout.zoo.folders import WEIGHTS, is_converted, read_converted
 from singleout.zoo.reading import RawWeights, read_weights
@@ -142,9 +142,8 @@ def _with_weights(name: str, weights: Path, system: str | System | None, strict:
     found = find_system(owner) if system is None else system
     if isinstance(found, str):
         found = find_system(found)
-    variant = None
-    if rest:
-        variant = rest if rest in found.variants() else find_checkpoint(name).variant
+    named = [one.variant for one in checkpoints() if one.name == name]
+    variant = named[0] if named else rest or None
     return open_weights(weights, system=found, variant=variant, strict=strict).segmenter(name)
 
 
