@@ -13,10 +13,11 @@ from torch import Tensor
 from singleout.systems.starter.clicks import bumps
 from singleout.systems.starter.network import GUIDANCE_CHANNELS, Features, StarterNetwork
 
-SMALLEST = 0.006  # share of the picture below which a region is noise
+SMALLEST = 0.008  # share of the picture below which a region is noise
 MOST_SEEDS = 12  # regions per frame that are looked at closely
 AGREED = 0.4  # overlap of a mask with its seed below which the seed itself is the better mask
 LEFT = 0.3  # share of a seed that must be left of it when objects are parted from it
+CLOSED = 2  # cells: gaps up to twice as wide are closed within a region
 SAME = 0.6  # overlap above which two masks are one object
 
 
@@ -88,6 +89,9 @@ def _seeds(seed_map: SeedMap) -> list[tuple[Tensor, float]]:
     """Connected regions above the level: (region bool, weight) each."""
     scores = seed_map.scores
     high = (scores > seed_map.level).cpu().numpy()
+    if not seed_map.first:
+        # Windows and reflections break what is one thing; what moves is torn apart from others on purpose.
+        high = ndimage.binary_closing(np.pad(high, CLOSED), iterations=CLOSED)[CLOSED:-CLOSED, CLOSED:-CLOSED]
     labels, count = ndimage.label(high, np.ones((3, 3)))
     if count == 0:
         return []

@@ -28,7 +28,7 @@ class Listener:
     def __init__(self, spotter: Spotter, options: Options, ids: Ids) -> None:
         self.spotter, self.options = spotter, options
         self.engine, self.view = spotter.engine, spotter.view
-        self.verdicts = Verdicts(spotter.requests, ids)
+        self.verdicts = Verdicts(spotter.requests, ids, pursued=False)
         self.restart()
 
     def restart(self) -> None:
@@ -76,7 +76,7 @@ class Listener:
         for evidence in self._seen.values():
             for old in sorted(evidence.sights)[:-SIGHTS]:
                 del evidence.sights[old]
-        self._pairs = self.verdicts.judge(self._seen)
+        self._pairs = self.verdicts.judge(self._seen, 1)
         chosen = {number for number, _ in self._pairs}
         for number in self._follower.ids:
             self._misses[number] = 0 if number in chosen else self._misses.get(number, 0) + 1

@@ -20,6 +20,8 @@ from singleout.systems.starter.spot import NEAR, Look, Spotter
 from singleout.systems.starter.sweep import Found, Sweep
 from singleout.systems.starter.verdict import Verdicts
 
+GONE = 0.4  # share of the threshold that an object must score at a look to be shown around it
+
 
 class WordPass:
     """All words of one run. Call `rows` for the frames of a video in order."""
@@ -27,13 +29,14 @@ class WordPass:
     def __init__(self, spotter: Spotter, options: Options, ids: Ids) -> None:
         self.spotter, self.options = spotter, options
         self.engine, self.view = spotter.engine, spotter.view
-        self.verdicts = Verdicts(spotter.requests, ids)
+        self.verdicts = Verdicts(spotter.requests, ids, pursued=True)
         self._span = (0, 0)
         self._shot = (0, 0)
         self._follower = Follower(self.engine.network)
         self._next_id = 1
         self._pairs: list[tuple[int, int]] = []
         self._found = Found()
+        self._hidden: dict[int, set[int]] = {}  # looks by followed object
         # Requests for one object are pursued one by one; the others choose among everything that is followed.
         self._single = [index for index, request in enumerate(spotter.requests.each) if request.single]
         self._pursuers = {index: Follower(self.engine.network) for index in self._single}
@@ -45,7 +48,11 @@ class WordPass:
         if not self._span[0] <= frame < self._span[1]:
             self._search(frame, video, shot)
         ids, masks = self._found.get(frame)
-        rows = {result: masks[ids.index(number)] for number, result in self._pairs if number in ids}
+        rows = {
+            result: masks[ids.index(number)]
+            for number, result in self._pairs
+            if number in ids and self._nearest(frame) not in self._hidden.get(number, ())
+        }
         rows |= {result: pursuit.masks[frame].cpu() for result, pursuit in self._pursued if frame in pursuit.masks}
         if not rows:
             return [], torch.zeros(0, *self.view.mask_shape)
@@ -106,10 +113,35 @@ class WordPass:
         seen: dict[int, Evidence] = {}
         for look in looks:
             self.spotter.judge(look, *self._found.get(look.frame), seen)
-        self._pairs = self.verdicts.judge(seen)
+        self._pairs = self.verdicts.judge(seen, len(looks))
+        self._hide(seen, looks)
         self._pursue(pictures, begin, looks)
         self._follower.drop(set(self._follower.ids) - {number for number, _ in self._pairs})
         self._next_id = self._found.next_id
+
+    def _nearest(self, frame: int) -> int:
+        """The look that is nearest to a frame of the span."""
+        begin, interval = self._span[0], self.options.interval
+        last = begin + (self._span[1] - 1 - begin) // interval * interval
+        return min(begin + (frame - begin + interval // 2) // interval * interval, last)
+
+    def _hide(self, seen: Mapping[int, Evidence], looks: list[Look]) -> None:
+        """Around looks at which an object is nothing of the kind it is not shown: it has left, and its mask drifted."""
+        requests = self.spotter.requests.each
+        asked = {
+            result: request
+            for request, results in zip(requests, self.verdicts.results, strict=True)
+            for result in results
+        }
+        self._hidden = {}
+        for number, result in self._pairs:
+            request = asked[result]
+            sights = seen[number].sights
+            self._hidden[number] = {
+                look.frame
+                for look in looks
+                if look.frame not in sights or sights[look.frame].words[request.head] < GONE * request.threshold
+            }
 
     def _pursue(self, pictures: list[Tensor], begin: int, looks: list[Look]) -> None:
         """Pursue the object of each request for one, and keep those that are what they are asked to be."""

@@ -23,6 +23,7 @@ SEED_LEVEL = 0.9  # share of the threshold from which on a region is looked at c
 STANDS_OUT = 0.5  # score from which on there is something, whatever it may be called
 MOVING = 0.3  # share of the strongest moving place of a noun down to which its region reaches
 MOVES = 0.12  # strength of the strongest place below which nothing of a noun moves
+SUPPORT = 0.1  # classifier's probability of a thing that it knows well, below which its word counts less
 DOUBT, CONTRARY = 0.25, 0.6  # classifier's probability of a contrary from which on a word counts less, and not at all
 
 
@@ -48,7 +49,7 @@ class Spotter:
 
     def __init__(self, engine: Engine, view: View, requests: Requests, namer: Namer) -> None:
         self.engine, self.view, self.requests, self.namer = engine, view, requests, namer
-        self.vectors = requests.vectors.to(engine.device)
+        self.vectors, self.offsets = requests.vectors.to(engine.device), requests.offsets.to(engine.device)
         namer.network.to(engine.device)
 
     def look(self, frame: int, picture: Tensor, neighbours: Sequence[Tensor]) -> Look:
@@ -56,7 +57,8 @@ class Spotter:
         network = self.engine.network
         near = [self.engine.encode(neighbour).local_key[0] for neighbour in neighbours]
         features = self.engine.encode(picture)
-        scores = network.word_scores(network.pixels(features), self.vectors)
+        logits = network.word_logits(network.pixels(features), self.vectors).float()
+        scores = (logits + self.offsets[:, None, None]).sigmoid()
         scores = F.interpolate(scores, self.view.mask_shape, mode="bilinear", align_corners=False)[0]
         motion = motion_map(features.local_key[0], near)
         motion = F.interpolate(motion[None, None], self.view.mask_shape, mode="bilinear", align_corners=False)[0, 0]
@@ -78,7 +80,9 @@ class Spotter:
         for (row, sight), probabilities in zip(sights.items(), names, strict=True):
             words = sight.words.copy()
             for head, classes in self.requests.meant.items():
-                words[head] = float(probabilities[classes].sum())
+                share = float(probabilities[classes].sum())
+                by_pixels = head in self.requests.contrary
+                words[head] = words[head] * min(1.0, share / SUPPORT) ** 0.5 if by_pixels else share
             for head, classes in self.requests.contrary.items():
                 doubt = (float(probabilities[classes].sum()) - DOUBT) / (CONTRARY - DOUBT)
                 words[head] *= 1 - min(1.0, max(0.0, doubt))

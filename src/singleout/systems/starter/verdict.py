@@ -12,6 +12,7 @@ from singleout.systems.starter.marks import Ids
 from singleout.systems.starter.requests import Request, Requests
 from singleout.tracks import Answer, ObjectInfo
 
+MANY_LOOKS = 4
 ONLY = -1  # the number of what was pursued for one request alone
 _BEST_CELLS = 0.998  # the best score of a frame is that of its best 0.2 % of places: single cells are noise
 
@@ -19,8 +20,9 @@ _BEST_CELLS = 0.998  # the best score of a frame is that of its best 0.2 % of pl
 class Verdicts:
     """Decides which followed objects are results of which request, under ids that last for a shot."""
 
-    def __init__(self, requests: Requests, ids: Ids) -> None:
-        self.requests, self.ids = requests, ids
+    def __init__(self, requests: Requests, ids: Ids, *, pursued: bool) -> None:
+        """pursued: requests for a single object are not chosen by `judge`, but given to `accept`."""
+        self.requests, self.ids, self.pursued = requests, ids, pursued
         self.objects: dict[int, ObjectInfo] = {}
         self.best = [0.0 for _ in requests.each]
         self.results: list[list[int]] = [[] for _ in requests.each]
@@ -38,17 +40,22 @@ class Verdicts:
             if not request.named:
                 self.best[index] = max(self.best[index], best[request.head])
 
-    def judge(self, seen: Mapping[int, Evidence]) -> list[tuple[int, int]]:
-        """Pairs of followed object and id of the result; an object may be the result of several sentences."""
+    def judge(self, seen: Mapping[int, Evidence], num_looks: int) -> list[tuple[int, int]]:
+        """Pairs of followed object and id of the result; an object may be the result of several sentences.
+
+        num_looks: that there were; where there were several, names ask for more than one sight of an object.
+        """
         pairs: list[tuple[int, int]] = []
         for index, request in enumerate(self.requests.each):
-            if request.unknown or request.single:
+            if request.unknown or (request.single and self.pursued):
                 continue
             heads = {number: evidence.word(request.head) for number, evidence in seen.items()}
             if request.named:
                 self.best[index] = max([self.best[index], *heads.values()])
             heads = {number: score for number, score in heads.items() if score >= request.threshold}
             if request.every:
+                least = 2 if num_looks >= MANY_LOOKS else 1
+                heads = {number: score for number, score in heads.items() if len(seen[number].sights) >= least}
                 rivals = {number: self._rival(request, seen[number]) for number in heads}
                 measure = request.threshold or 1.0
                 chosen = sorted(number for number, score in heads.items() if score / measure >= rivals[number][0])
