@@ -20,7 +20,7 @@ from singleout.data.files import (
 from singleout.data.records import ListedVideo, Rle, TrackAnnotation, TrackResult, TrackSet
 from singleout.errors import InputError
 from singleout.exports.entries import entries_of, number
-from singleout.exports.layout import read_json
+from singleout.exports.layout import read_json, without_collection
 from singleout.vocabularies.categories import parse
 
 _VIDEO_KEYS = {"id", "width", "height", "length", "file_names"}
@@ -58,6 +58,7 @@ def read_lvvis(root: Path, *, split: str = "val") -> TrackSet:
     return read(path, root / base_split(split) / "JPEGImages")
 
 
+@without_collection()
 def read(path: Path, images: Path | None = None) -> TrackSet:
     """Any file of this form. images: the folder that `file_names` start in; None takes the one of the file.
 
@@ -80,6 +81,7 @@ def read(path: Path, images: Path | None = None) -> TrackSet:
     return TrackSet(path, listed, videos, annotations)
 
 
+@without_collection()
 def read_results(path: Path, truth: TrackSet) -> tuple[TrackResult, ...]:
     """Predictions for a data set, ``results.json``.
 

@@ -10,7 +10,7 @@ from singleout.data.files import a_box, a_code, a_number, an_id, base_split, fir
 from singleout.data.records import ImageAnnotation, ImageResult, ImageSet, ListedImage
 from singleout.errors import InputError
 from singleout.exports.entries import entries_of, number
-from singleout.exports.layout import read_json
+from singleout.exports.layout import read_json, without_collection
 from singleout.vocabularies.categories import parse
 
 
@@ -32,6 +32,7 @@ def read_lvvis_oracle(root: Path, *, split: str = "val") -> ImageSet:
     return read(path, root / base_split(split) / "JPEGImages")
 
 
+@without_collection()
 def read(path: Path, images: Path | None = None) -> ImageSet:
     """Any file of this form. images: the folder of the pictures; None takes the one of the file.
 
@@ -51,6 +52,7 @@ def read(path: Path, images: Path | None = None) -> ImageSet:
     return ImageSet(path, found, listed, tuple(_annotation(entry, known, numbers, path) for entry in entries))
 
 
+@without_collection()
 def read_results(path: Path, truth: ImageSet) -> tuple[ImageResult, ...]:
     """Predictions for a data set, a list of ``{image_id, category_id, score, segmentation, bbox}``.
 

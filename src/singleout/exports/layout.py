@@ -98,16 +98,26 @@ def read_json(path: Path, *, finite: bool = False) -> Any:
 
     finite: refuse NaN and Infinity too, which are no JSON, but which Python reads and writes.
     """
-    collecting = gc.isenabled()
     try:
-        content = path.read_bytes()
-        # Nothing in JSON can be a cycle, and looking for some takes as long as the parsing of a large file.
-        gc.disable()
-        return json.loads(content, parse_constant=_refuse) if finite else json.loads(content)
+        with without_collection():
+            content = path.read_bytes()
+            return json.loads(content, parse_constant=_refuse) if finite else json.loads(content)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a whole JSON file ({error}): it may be cut off, so write it again") from error
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Keep Python from looking for cycles, of which plain values have none, while very many of them are made.
+
+    Looking takes as long as the parsing of a large file, because every value that is there is looked at again.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
     finally:
         if collecting:
             gc.enable()

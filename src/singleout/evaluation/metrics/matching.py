@@ -71,7 +71,7 @@ def match(ious: Float, ignored: Bool, crowd: Bool) -> tuple[Bool, Bool]:
         return matched, on_ignored
     least = np.minimum(THRESHOLDS, _LARGEST_THRESHOLD)
     free = np.ones((*shape[:2], num_truths), np.bool_)
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
     for place in np.flatnonzero(ious.max(axis=1) >= least[0]):
         candidates = np.flatnonzero(ious[place] >= least[0])
         if len(candidates) == 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -25,13 +26,13 @@ Float: TypeAlias = npt.NDArray[np.float64]
 class Stack:
     """A track, its frames laid one behind the other.
 
-    runs: (num_runs, 2) where each run of the mask begins and ends. covered: (num_runs, 2) how many pixels of masks lie
-    before these places, counted from anywhere. begins: (num_frames + 1,) the first run of each frame, and the number of
-    runs. areas: (num_frames,) pixels in each frame. All are whole numbers, in floating point, where they are exact.
+    runs: (num_runs, 2) where each run of the mask begins and ends. totals: (num_runs + 1,) pixels of masks before each
+    run and after the last, counted from anywhere. begins: (num_frames + 1,) the first run of each frame, and the number
+    of runs. areas: (num_frames,) pixels in each frame. All are whole numbers, in floating point, where they are exact.
     """
 
     runs: Float
-    covered: Float
+    totals: Float
     begins: npt.NDArray[np.int64]
     areas: Float
 
@@ -43,15 +44,20 @@ class Stack:
     @property
     def mean_area(self) -> float:
         """Mean over the frames in which the mask is not empty; 0 if there is none."""
-        seen = self.areas[self.areas > 0]
-        return float(seen.mean()) if len(seen) else 0.0
+        num_seen = np.count_nonzero(self.areas)
+        return float(self.areas.sum() / num_seen) if num_seen else 0.0
+
+    @cached_property
+    def covered(self) -> Float:
+        """Pixels of masks before the places of `runs`, one after the other: (2 * num_runs,)."""
+        return np.repeat(self.totals, 2)[1:-1]
 
     def cut(self, num_frames: int) -> Stack:
         """The first frames only."""
         if num_frames == self.num_frames:
             return self
         end = self.begins[num_frames]
-        return Stack(self.runs[:end], self.covered[:end], self.begins[: num_frames + 1], self.areas[:num_frames])
+        return Stack(self.runs[:end], self.totals[: end + 1], self.begins[: num_frames + 1], self.areas[:num_frames])
 
 
 def stacks(tracks: Sequence[Sequence[Rle | None]]) -> list[Stack]:
@@ -77,7 +83,6 @@ def stacks(tracks: Sequence[Sequence[Rle | None]]) -> list[Stack]:
     pairs = places[inside].reshape(-1, 2)
     total = np.concatenate([[0], np.cumsum(pairs[:, 1] - pairs[:, 0])]).astype(np.float64)
     borders = pairs.astype(np.float64)
-    covered = np.repeat(total, 2)[1:-1].reshape(-1, 2)
     begins = np.concatenate([[0], np.cumsum(num_runs // 2)])
     areas = np.diff(total[begins])
 
@@ -86,11 +91,8 @@ def stacks(tracks: Sequence[Sequence[Rle | None]]) -> list[Stack]:
     for track in tracks:
         end = start + len(track)
         low, high = begins[start], begins[end]
-        found.append(
-            Stack(
-                borders[low:high] - start * pixels, covered[low:high], begins[start : end + 1] - low, areas[start:end]
-            )
-        )
+        runs = borders[low:high] - start * pixels
+        found.append(Stack(runs, total[low : high + 1], begins[start : end + 1] - low, areas[start:end]))
         start = end
     return found
 
@@ -112,7 +114,7 @@ def _iou(one: Stack, other: Stack) -> float:
     shared = 0.0
     if len(one.runs) and len(other.runs):
         # Between the places at which it is known, the number of pixels covered grows by 0 or 1 a pixel: exact.
-        before = np.interp(one.runs.ravel(), other.runs.ravel(), other.covered.ravel())
+        before = np.interp(one.runs.ravel(), other.runs.ravel(), other.covered)
         shared = float(before[1::2].sum() - before[::2].sum())
     union = float(one.areas.sum() + other.areas.sum()) - shared
     return shared / union if union else 0.0
