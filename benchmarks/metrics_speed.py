@@ -134,14 +134,17 @@ def measure(name: str, kind: str, folder: Path, repeat: int) -> Measured:
     return Measured(seconds, processor, check, peak_bytes() / 2**20, mean)
 
 
-def in_own_process(name: str, kind: str, folder: Path, repeat: int) -> Measured:
-    """`measure` in a fresh process, whose peak of memory is that of this load, with one thread for arithmetic."""
-    command = [sys.executable, __file__, "--measure", name, kind, str(folder), "--repeat", str(repeat)]
+def in_own_process(name: str, kind: str, folder: Path, *more: str) -> str:
+    """One load in a fresh process, with one thread for arithmetic; what it printed.
+
+    Loads are made in one as well: a process inherits the peak of memory of the one that started it.
+    """
+    command = [sys.executable, __file__, "--measure", name, kind, str(folder), *more]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{name} ({kind}) failed:\n{done.stderr}")
-    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+    return done.stdout
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -156,6 +159,9 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.measure:
         name, kind, folder = given.measure
+        if kind == "make":
+            LOADS[name].make(given.shared, Path(folder))
+            return 0
         print(json.dumps(vars(measure(name, kind, Path(folder), given.repeat))))
         return 0
     with tempfile.TemporaryDirectory() as temporary:
@@ -188,9 +194,9 @@ def row(name: str, place: Path, shared: Path, *, plain: bool, repeat: int) -> st
         name.split("-", maxsplit=1)[0], name.replace("matrix", "semantic").removesuffix("-command")
     )
     if not folder.exists():
-        load.make(shared, folder)
-    ours = in_own_process(name, "ours", folder, repeat)
-    slow = in_own_process(name, "plain", folder, 1) if plain and load.plain else None
+        in_own_process(name, "make", folder, "--shared", str(shared))
+    ours = Measured(**json.loads(in_own_process(name, "ours", folder, "--repeat", str(repeat))))
+    slow = Measured(**json.loads(in_own_process(name, "plain", folder))) if plain and load.plain else None
     cells = [
         load.about,
         f"{ours.seconds:.2f}",

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from PIL import Image
 import metrics_loads as loads
 import plain_metrics as plain
 from singleout.data import cocovid, panoptic
-from singleout.data.records import ImageAnnotation, ImageResult
+from singleout.data.records import ImageAnnotation, ImageResult, TrackAnnotation, TrackResult
 from singleout.evaluation.evaluating import evaluate
 from singleout.evaluation.metrics.davis import Davis, VideoScores, semi_supervised
 from singleout.evaluation.metrics.image_ap import ImageAP
@@ -36,6 +37,7 @@ from singleout.exports.panoptic import read_segment_ids
 from singleout.media.ahead import read_ahead
 
 Ids = npt.NDArray[np.integer[Any]]
+Track = TypeVar("Track", TrackAnnotation, TrackResult)
 
 
 class Stopwatch:
@@ -191,18 +193,22 @@ def stq_plain(folder: Path, watch: Stopwatch) -> float:
 # Tracks and images
 
 
+def _by_video(tracks: Iterable[Track]) -> dict[int | str, list[Track]]:
+    found: dict[int | str, list[Track]] = defaultdict(list)
+    for track in tracks:
+        found[track.video_id].append(track)
+    return found
+
+
 def track_ap(folder: Path, watch: Stopwatch) -> float:
     """Json loading included."""
     with watch:
         truth = cocovid.read_ytvis(folder / "data")
         results = cocovid.read_results(folder / "results.json", truth)
         metric = TrackAP([category.id for category in truth.categories])
+        true, found = _by_video(truth.annotations or ()), _by_video(results)
         for video in truth.videos:
-            metric.add(
-                video.id,
-                [each for each in truth.annotations or () if each.video_id == video.id],
-                [each for each in results if each.video_id == video.id],
-            )
+            metric.add(video.id, true[video.id], found[video.id])
         return metric.result().summary["AP"]
 
 
@@ -233,9 +239,9 @@ def image_ap(folder: Path, watch: Stopwatch) -> float:
         truth = cocovid.read_ytvis(folder / "data")
         results = cocovid.read_results(folder / "results.json", truth)
         metric = ImageAP([category.id for category in truth.categories])
+        annotations, detections = _by_video(truth.annotations or ()), _by_video(results)
         for video in truth.videos:
-            true = [each for each in truth.annotations or () if each.video_id == video.id]
-            found = [each for each in results if each.video_id == video.id]
+            true, found = annotations[video.id], detections[video.id]
             for frame in range(video.length):
                 image = f"{video.id}/{frame}"
                 metric.add(

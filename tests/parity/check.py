@@ -114,7 +114,7 @@ def find(path: Path) -> tuple[list[Path], list[Line]]:
 
 def replay(path: Path, shared: Path) -> Iterator[Line]:
     """Replay one golden: a line for each comparison, then one for each array that was not looked at."""
-    owners = [module for module in replayers() if module.claims(path)]
+    owners = [module for module in replayers() if _claims(module, path)]
     if len(owners) != 1:
         names = " and ".join(module.__name__ for module in owners) or "no module"
         yield Line(path, "the format", False, f"is claimed by {names}, and must be by one")
@@ -195,9 +195,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _claims(module: ModuleType, path: Path) -> bool:
+    try:
+        return bool(module.claims(path))
+    # A damaged file may be anything, and is nobody's.
+    except Exception:
+        return False
+
+
 def _golden_of(path: Path) -> Path | None:
     for module in replayers():
-        if path.suffix in (".npz", ".json") and module.claims(path):
+        if path.suffix in (".npz", ".json") and _claims(module, path):
             return path
     for module in replayers():
         owner: Path | None = module.golden_of(path) if hasattr(module, "golden_of") else None
