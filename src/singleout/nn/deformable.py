@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -111,55 +112,68 @@ def sample_by_rows(value: Tensor, shapes: Shapes, locations: Tensor, weights: Te
 
     Each map gets a border of zeros, so that places outside need no test: they are moved onto it.
     """
-    sizes = locations.new_tensor([(width, height) for height, width in shapes])
-    pitch, starts, after = _table_layout(shapes, value.device)
+    layout = _Layout.of(shapes, value.device)
+    heads = value.shape[2]
+    head = torch.arange(heads, device=value.device, dtype=torch.int32)[:, None, None]
+    step = (layout.pitch * heads).int()
     # One batch element at a time: its table and its indices stay in the cache.
     results = []
     for maps, where, share in zip(value, locations, weights, strict=True):
-        table, heads = _padded_table(maps, shapes, after), maps.shape[1]
-        # (levels, points, 2) with heads first, as the table has them.
-        xy = (where.transpose(0, 1) * sizes[:, None] + 0.5).clamp(torch.zeros_like(sizes[:, None]), sizes[:, None] + 1)
-        corner = xy.detach().floor()
-        far = xy - corner
-        near = 1 - far
-        first = corner[..., 1] * pitch[:, None] + corner[..., 0] + starts[:, None]
-        rows = first.int() + (torch.arange(heads, device=first.device, dtype=torch.int32) * after)[:, None, None, None]
-        step = pitch.int()[:, None]
-        index = torch.stack([rows, rows + 1, rows + step, rows + step + 1], dim=-1)
-        by_head = share.transpose(0, 1)
-        upper, lower = by_head * near[..., 1], by_head * far[..., 1]
-        parts = [upper * near[..., 0], upper * far[..., 0], lower * near[..., 0], lower * far[..., 0]]
-        bags = heads * index.shape[1]
+        x = (where[..., 0] * layout.width + 0.5).clamp(layout.zero, layout.width + 1)
+        y = (where[..., 1] * layout.height + 0.5).clamp(layout.zero, layout.height + 1)
+        left, top = x.detach().floor(), y.detach().floor()
+        right, lower = x - left, (y - top) * share
+        upper = share - lower
+        first = (top * layout.pitch + left + layout.start).int() * heads + head
+        rows = [first, first + heads, first + step, first + step + heads]
+        upper_right, lower_right = upper * right, lower * right
+        parts = [upper - upper_right, upper_right, lower - lower_right, lower_right]
+        bags = len(where) * heads
         seen = F.embedding_bag(
-            index.view(bags, -1), table, per_sample_weights=torch.stack(parts, dim=-1).view(bags, -1), mode="sum"
+            torch.cat([part.view(bags, -1) for part in rows], dim=1),
+            _padded_table(maps, shapes, layout.rows),
+            per_sample_weights=torch.cat([part.view(bags, -1) for part in parts], dim=1),
+            mode="sum",
         )
-        results.append(seen.view(heads, -1, seen.shape[-1]).transpose(0, 1).flatten(1))
+        results.append(seen.view(len(where), -1))
     return torch.stack(results)
 
 
-def _table_layout(shapes: Shapes, device: torch.device) -> tuple[Tensor, Tensor, int]:
-    """Row length of each level with its border, where each level starts, and how many rows a head has."""
-    starts, total = [], 0
-    for height, width in shapes:
-        starts.append(total)
-        total += (height + 2) * (width + 2)
-    widest = max(width for _, width in shapes)
-    # Places on the far border have a second row that counts nothing, but must exist.
-    total += widest + 4
-    pitch = torch.tensor([float(width + 2) for _, width in shapes], device=device)
-    # Row numbers are held as float32 while they are computed, which is exact up to 2**24.
-    if total >= 2**24:
-        raise ValueError(f"maps of {total} cells are too large for one table")
-    return pitch, torch.tensor([float(start) for start in starts], device=device), total
+@dataclass(frozen=True)
+class _Layout:
+    """Where each level lies in a table of padded maps, (levels, 1) each. rows: of the table for each head."""
+
+    height: Tensor
+    width: Tensor
+    pitch: Tensor
+    start: Tensor
+    zero: Tensor
+    rows: int
+
+    @classmethod
+    def of(cls, shapes: Shapes, device: torch.device) -> _Layout:
+        """The layout for maps of these shapes. Raises ValueError where they are too large for one table."""
+        starts, total = [], 0
+        for height, width in shapes:
+            starts.append(total)
+            total += (height + 2) * (width + 2)
+        # Places on the far border have a second row that counts nothing, but must exist.
+        total += max(width for _, width in shapes) + 4
+        # Row numbers are held as float32 while they are computed, which is exact up to 2**24.
+        if total >= 2**24:
+            raise ValueError(f"maps of {total} cells are too large for one table")
+        table = [(height, width, width + 2, start) for (height, width), start in zip(shapes, starts, strict=True)]
+        height, width, pitch, start = torch.tensor(table, dtype=torch.float32, device=device).t()[..., None]
+        return cls(height, width, pitch, start, torch.zeros_like(width), total)
 
 
 def _padded_table(maps: Tensor, shapes: Shapes, rows: int) -> Tensor:
-    """maps: (tokens, heads, channels) to (heads * rows, channels): each level with a border, a head after the other."""
-    parts, start, used = [], 0, 0
+    """maps: (tokens, heads, channels) to (rows * heads, channels): each level with a border of zeros."""
+    parts, begin, used = [], 0, 0
     for height, width in shapes:
-        level = maps[start : start + height * width].unflatten(0, (height, width))
+        level = maps[begin : begin + height * width].unflatten(0, (height, width))
         parts.append(F.pad(level, (0, 0, 0, 0, 1, 1, 1, 1)).flatten(0, 1))
-        start += height * width
+        begin += height * width
         used += (height + 2) * (width + 2)
     parts.append(maps.new_zeros(rows - used, *maps.shape[1:]))
-    return torch.cat(parts).transpose(0, 1).reshape(-1, maps.shape[-1])
+    return torch.cat(parts).flatten(0, 1)

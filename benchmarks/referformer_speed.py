@@ -1,0 +1,180 @@
+"""Seconds per frame of ReferFormer by stage, and what each way of saving time saves.
+
+    python benchmarks/referformer_speed.py                             ResNet-50, 5 frames, 1 and 4 sentences
+    python benchmarks/referformer_speed.py --variant video-swin-b --frames 3
+    python benchmarks/referformer_speed.py --plain                     also the plain path, which takes a while
+
+Weights are random, which costs the same time as trained ones; frames are drawn, 480x854, and seen at 360x640. A matrix
+product and a convolution of fixed size are timed before and after, so that a busy or another machine shows: where the
+reference's figures come from they took 94 and 75 ms with two threads. Seconds of the processor (all threads) stand
+beside those of the clock, because on a shared machine they say more.
+
+The plain path: sentences one by one, each seeing the frames anew, all masks made, attention and sampling step by step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from memory import peak_bytes
+from singleout.systems.referformer.config import VARIANTS
+from singleout.systems.referformer.inference import ReferFormer
+from singleout.systems.referformer.network import ReferFormerNetwork
+from singleout.systems.referformer.pictures import network_size, prepare, probabilities
+
+SENTENCE = (0, 627, 2335, 878, 15, 5, 235, 2)
+STAGES = ("prepare", "look", "read", "_decode", "_pyramid")
+Frames = list[npt.NDArray[np.uint8]]
+
+
+def median_ms(run: Callable[[], object], repeat: int = 9) -> float:
+    """The middle one of some runs, in milliseconds of the clock."""
+    taken = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        run()
+        taken.append(time.perf_counter() - start)
+    return 1000 * sorted(taken)[repeat // 2]
+
+
+def calibration() -> str:
+    """The fixed work."""
+    square, maps, kernel = torch.randn(2048, 2048), torch.randn(1, 256, 90, 160), torch.randn(256, 256, 3, 3)
+    product = median_ms(lambda: square @ square)
+    convolution = median_ms(lambda: F.conv2d(maps, kernel, padding=1))
+    return f"calibration: matrix product {product:.0f} ms, convolution {convolution:.0f} ms"
+
+
+class Stopwatch:
+    """Seconds that named functions took, of the clock and of the processor."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, tuple[float, float]] = {}
+
+    def around(self, name: str, run: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, timed."""
+
+        def timed(*args: Any, **options: Any) -> Any:
+            start, work = time.perf_counter(), time.process_time()
+            result = run(*args, **options)
+            before = self.seconds.get(name, (0.0, 0.0))
+            self.seconds[name] = (before[0] + time.perf_counter() - start, before[1] + time.process_time() - work)
+            return result
+
+        return timed
+
+
+def shared(system: ReferFormer, frames: Frames, token_ids: Sequence[Sequence[int]]) -> None:
+    """What a user gets: frames seen once, the best query of each sentence, its masks at the size of the video."""
+    system._read = None
+    for found in system.answer(frames, token_ids):
+        for masks in found.masks:
+            _ = probabilities(masks, frames[0].shape[:2]) > 0.5
+
+
+def one_by_one(system: ReferFormer, frames: Frames, token_ids: Sequence[Sequence[int]]) -> None:
+    """The same for each sentence by itself."""
+    for ids in token_ids:
+        shared(system, frames, [ids])
+
+
+@torch.no_grad()
+def plain(system: ReferFormer, frames: Frames, token_ids: Sequence[Sequence[int]]) -> None:
+    """Each sentence by itself, with nothing shared or left out."""
+    network, size = system.network, network_size(frames[0].shape[:2], 360)
+    for ids in token_ids:
+        system._read = None
+        sight = network.look(prepare(frames, size)[None])
+        found = network(sight, system.read([ids]), [size], every_layer=True)
+        query = int(found.logits[0].sigmoid().mean(0).amax(-1).argmax())
+        _ = probabilities(found.masks[0, :, query], frames[0].shape[:2]) > 0.5
+
+
+@contextmanager
+def plain_steps(network: ReferFormerNetwork) -> Iterator[None]:
+    """Attention by its formula, sampling by `grid_sample`, linear layers by BLAS, all frames at once."""
+    from singleout.nn import deformable
+
+    with ExitStack() as stack:
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        stack.enter_context(patch.object(deformable, "sample_by_rows", deformable.sample_by_grid))
+        stack.enter_context(patch("singleout.nn.linear._FEW", sys.maxsize))
+        stack.enter_context(patch("singleout.nn.mlp._ROWS", sys.maxsize))
+        stack.enter_context(patch.object(network, "rows_at_once", sys.maxsize))
+        yield
+
+
+def measure(name: str, run: Callable[[], None], count: int, repeat: int) -> float:
+    """Print and return the processor's seconds per frame and sentence: the best run after one that warms up."""
+    run()
+    clock, work = [], []
+    for _ in range(repeat):
+        start, began = time.perf_counter(), time.process_time()
+        run()
+        clock.append((time.perf_counter() - start) / count)
+        work.append((time.process_time() - began) / count)
+    print(f"{name:<42} {min(clock):7.2f} s {min(work):7.2f} CPU-s per frame and sentence", flush=True)
+    return min(work)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--variant", default="resnet-50", choices=sorted(VARIANTS))
+    parser.add_argument("--frames", type=int, default=5)
+    parser.add_argument("--sentences", type=int, default=4)
+    parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--plain", action="store_true", help="measure the plain path as well")
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    torch.manual_seed(0)
+    network = ReferFormerNetwork(VARIANTS[asked.variant]).eval().requires_grad_(False)
+    system = ReferFormer(network, name=asked.variant, tokenizer=None)
+    dice = np.random.default_rng(0)
+    frames = [dice.integers(0, 256, (480, 854, 3), dtype=np.uint8) for _ in range(asked.frames)]
+    several = [(*SENTENCE[:-1], 100 + number, 2) for number in range(asked.sentences)]
+    print(f"{asked.variant}, {asked.frames} frames, {asked.threads} threads; {calibration()}")
+
+    watch = Stopwatch()
+    with ExitStack() as stack:
+        for stage in STAGES:
+            home: Any = network if hasattr(network, stage) else sys.modules["singleout.systems.referformer.inference"]
+            stack.enter_context(patch.object(home, stage, watch.around(stage, getattr(home, stage))))
+        one = measure("one sentence", lambda: shared(system, frames, [SENTENCE]), len(frames), asked.repeat)
+    for stage, (clock, work) in watch.seconds.items():
+        runs = len(frames) * (asked.repeat + 1)
+        print(f"    {stage.strip('_'):<38} {clock / runs:7.2f} s {work / runs:7.2f} CPU-s per frame")
+    count = len(frames) * asked.sentences
+    many = measure(f"{asked.sentences} sentences", lambda: shared(system, frames, several), count, asked.repeat)
+    apart = measure(
+        f"{asked.sentences} sentences one by one",
+        lambda: one_by_one(system, frames, several),
+        count,
+        asked.repeat,
+    )
+    print(f"peak memory {peak_bytes() / 2**30:.1f} GiB; sharing: {apart / many:.2f} times faster per sentence")
+    if asked.plain:
+        with plain_steps(network):
+            slow = measure("plain path, one sentence", lambda: plain(system, frames, [SENTENCE]), len(frames), 1)
+        print(f"against the plain path: {slow / one:.2f} times, {slow / many:.2f} with {asked.sentences} sentences")
+    print(calibration())
+
+
+if __name__ == "__main__":
+    main()
