@@ -26,9 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import singleout
 from davis16_words import listening, sentences, synonyms
-from jf import contour_accuracy, region_similarity
 from memory import peak_bytes, resident_bytes
 from sequences import Sequence, loop_video, open_sequences
+from singleout.evaluation.metrics.boundary import contour_accuracy
+from singleout.evaluation.metrics.region import region_similarity
 from singleout.media import Video
 from singleout.segmenter import Segmenter
 

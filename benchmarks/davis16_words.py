@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 import singleout
-from jf import contour_accuracy, region_similarity
 from sequences import SHOWS, Sequence
+from singleout.evaluation.metrics.boundary import contour_accuracy
+from singleout.evaluation.metrics.region import region_similarity
 from singleout.media import Video
 from singleout.segmenter import Segmenter
 

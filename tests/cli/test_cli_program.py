@@ -102,7 +102,7 @@ def test_version_is_the_one_of_the_package(capsys):
         (["segment", "https://x.org/a.mp4", "--say", "x", "--out", "o"], "download it first"),
         (["export", "nowhere", "--as", "davis"], "nowhere: there is no such folder"),
         (["export", ".", "--as", "davis"], "holds no tracks.json"),
-        (["models", "grand"], "there is no model 'grand': expected starter"),
+        (["models", "grand"], "there is no model 'grand': expected starter, "),
         (["info", "a.mp4"], "a.mp4: there is no such file"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from singleout.systems.starter.colors import COLORS, color_map, to_lch
 from singleout.systems.starter.judge import Evidence, Sight, choose
 from singleout.systems.starter.lexicon import COLORS as SAID

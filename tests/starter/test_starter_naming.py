@@ -58,7 +58,7 @@ def test_probabilities_of_each_object(namer):
 
 
 def test_files_that_are_missing_are_one_clear_line(tmp_path):
-    with pytest.raises(InputError, match="namer.safetensors.*install singleout again"):
+    with pytest.raises(InputError, match=r"namer\.safetensors.*install singleout again"):
         Namer.load(tmp_path)
 
 
