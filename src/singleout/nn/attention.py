@@ -52,4 +52,5 @@ class Attention(nn.Module):
         return linear(x, self.in_proj_weight[rows], self.in_proj_bias[rows])
 
     def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        heads: Tensor = x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        return heads

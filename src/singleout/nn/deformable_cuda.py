@@ -23,7 +23,7 @@ _BLOCK = 32  # queries that one program works on
 
 if AVAILABLE:
 
-    @triton.jit
+    @triton.jit  # type: ignore[untyped-decorator]
     def _sample(  # type: ignore[no-untyped-def]  # noqa: PLR0917 - a kernel's arguments go by place
         value,
         shapes,
@@ -117,7 +117,7 @@ class _Sampling(torch.autograd.Function):
 
 def sample_levels(value: Tensor, shapes: Sequence[tuple[int, int]], locations: Tensor, weights: Tensor) -> Tensor:
     """See `singleout.nn.deformable.sample_levels`; any batch size, unlike the CUDA operator of Deformable DETR."""
-    out: Tensor = _Sampling.apply(
+    out: Tensor = _Sampling.apply(  # type: ignore[no-untyped-call]
         value.contiguous(), locations.contiguous(), weights.contiguous(), [tuple(shape) for shape in shapes]
     )
     return out

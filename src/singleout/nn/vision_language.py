@@ -43,7 +43,8 @@ class WordFusion(nn.Module):
     def forward(self, tokens: Tensor, words: Words) -> Tensor:
         """tokens: (num_sentences or 1, tokens, width). Returns (num_sentences, tokens, width)."""
         read = self.multihead_attn(tokens, words.keys, words.features, words.padding)
-        return tokens + read if self.add else tokens * read
+        out: Tensor = tokens + read if self.add else tokens * read
+        return out
 
 
 class VisionLanguageBlock(nn.Module):
@@ -94,7 +95,8 @@ class VisionLanguageBlock(nn.Module):
             read = self.multihead_attn.attend(query, keys, values, words.padding)
             read = self.norm2(here + self.dropout(read))
             out.append(feedforward(read, self.linear1, self.linear2, self.norm3, self.dropout))
-        return torch.stack(out, dim=1).unflatten(2, tokens.shape[2:4])
+        result: Tensor = torch.stack(out, dim=1).unflatten(2, tokens.shape[2:4])
+        return result
 
 
 def _frames(x: Tensor) -> tuple[Tensor, ...]:
@@ -107,4 +109,5 @@ def _pick(x: Tensor, size: tuple[int, int]) -> Tensor:
     if x.shape[2:4] == torch.Size(size):
         return x
     picked = F.interpolate(x.flatten(0, 1).permute(0, 3, 1, 2), size, mode="nearest")
-    return picked.permute(0, 2, 3, 1).unflatten(0, x.shape[:2])
+    found: Tensor = picked.permute(0, 2, 3, 1).unflatten(0, x.shape[:2])
+    return found

@@ -202,7 +202,7 @@ class ReferFormerNetwork(nn.Module):
             nn.init.zeros_(head.layers[-1].weight)  # type: ignore[arg-type]
             nn.init.zeros_(head.layers[-1].bias)  # type: ignore[arg-type]
             if index == 0:
-                head.layers[-1].bias[2:] = -2.0  # type: ignore[index]
+                nn.init.constant_(head.layers[-1].bias[2:], -2.0)  # type: ignore[index]
         for layer in self.controller.layers:
             nn.init.xavier_uniform_(layer.weight)  # type: ignore[arg-type]
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
@@ -363,7 +363,8 @@ class ReferFormerNetwork(nn.Module):
         """The pyramid's last map for some frames, (num_sentences * frames, h, w, width)."""
         here = sight.part(start, stop)
         levels = [*(level[:, start:stop] for level in state.levels), here.finest]
-        return self.pixel_decoder(levels, [here.positions[level] for level in (3, 2, 1, 0)], sentences.words)
+        last: Tensor = self.pixel_decoder(levels, [here.positions[level] for level in (3, 2, 1, 0)], sentences.words)
+        return last
 
     @staticmethod
     def _in_pixels(boxes: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
