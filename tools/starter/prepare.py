@@ -133,8 +133,8 @@ def pack(train_data: Path, debs: Path, out: Path) -> dict[str, int]:
             counts["photos"] = counts.get("photos", 0) + 1
         for activity in PHOTO_ACTIVITIES:
             held = resources(debs / f"gcompris-qt-data/usr/share/gcompris-qt/rcc/{activity}.rcc")
-            for number, photo in enumerate(held):
-                archive.writestr(f"photos/{activity}-{number}.jpg", encoded(cover(photo), "JPEG", quality=85))
+            for number, picture in enumerate(held):
+                archive.writestr(f"photos/{activity}-{number}.jpg", encoded(cover(picture), "JPEG", quality=85))
             counts["photos"] = counts.get("photos", 0) + len(held)
         kept: list[dict[str, Any]] = []
         for entry in json.loads((NAMES / "sprites.json").read_text()):

@@ -25,7 +25,8 @@ class DamagedError(InputError):
 
     def __init__(self, name: str, frame: int, cause: str) -> None:
         self.name, self.frame, self.cause = name, frame, cause
-        before = f"; the {frame} frames before it can be read with --tolerate-damage (from Python tolerate_damage=True)" if frame else ""
+        how = "with --tolerate-damage (from Python tolerate_damage=True)"
+        before = f"; the {frame} frames before it can be read {how}" if frame else ""
         super().__init__(f"{name}: frame {frame} is damaged: {cause}{before}")
 
 
