@@ -38,8 +38,9 @@ class FolderTokenizer:
         try:
             return cls(RobertaTokenizerFast.from_pretrained(str(folder), local_files_only=True))
         except Exception as error:  # the reader of these files raises anything
+            why = " ".join(str(error).split())[:200]
             raise InputError(
-                f"{folder}: the tokenizer files cannot be read ({error}); put those of roberta-base there"
+                f"{folder}: the tokenizer files cannot be read ({why}); put those of roberta-base there"
             ) from error
 
     def __call__(self, sentences: Sequence[str]) -> list[list[int]]:

@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,7 @@ class ReferFormer(Segmenter):
         self.name = name
         self.network = network
         self.tokenizer = tokenizer
+        self._tokenizer: FolderTokenizer | None = None
         self._read: tuple[tuple[tuple[int, ...], ...], Sentences] | None = None
 
     def _stream(
@@ -99,14 +100,15 @@ class ReferFormer(Segmenter):
         """
         if given is not None:
             return self._checked(sentences, given)
-        found = None if self.tokenizer is None else FolderTokenizer.find(self.tokenizer)
-        if found is None:
+        if self._tokenizer is None and self.tokenizer is not None:
+            self._tokenizer = FolderTokenizer.find(self.tokenizer)
+        if self._tokenizer is None:
             raise InputError(
                 f"{self.name} has no tokenizer, so it cannot read sentences: fetch it by singleout get {self.name} "
                 f"--tokenizer-only, or put the files of roberta-base into {self.tokenizer or 'tokenizer/ beside it'}; "
                 "or give the numbers themselves as token_ids"
             )
-        return self._checked(sentences, found(sentences))
+        return self._checked(sentences, self._tokenizer(sentences))
 
     def _checked(self, sentences: Sequence[str], ids: Sequence[Sequence[int]]) -> list[list[int]]:
         text = self.network.config.text
@@ -127,8 +129,7 @@ class ReferFormer(Segmenter):
         if next(self.network.parameters()).device != chosen:
             self.network.to(chosen)
             self._read = None
-        if chosen.type != "cpu":
-            self.network.rows_at_once = _ROWS_ON_GPU
+            self.network.rows_at_once = ReferFormerNetwork.rows_at_once if chosen.type == "cpu" else _ROWS_ON_GPU
         return chosen
 
     @torch.no_grad()
@@ -143,7 +144,7 @@ class ReferFormer(Segmenter):
 
     @torch.no_grad()
     def answer(
-        self, frames: Sequence[Picture], token_ids: Sequence[Sequence[int]], *, short: int = 360, group: int = 4
+        self, frames: Iterable[Picture], token_ids: Sequence[Sequence[int]], *, short: int = 360, group: int = 4
     ) -> Iterator[Answers]:
         """The best query of each sentence over frames that belong together, the sentences in order.
 
@@ -151,8 +152,11 @@ class ReferFormer(Segmenter):
         sees. group: sentences that go through together.
         """
         device = next(self.network.parameters()).device
-        size = network_size(frames[0].shape[:2], short)
-        sight = self.network.look(prepare(frames, size)[None].to(device))
+        # Frames may be large, so that only one at a time is held at its own size.
+        coming = iter(frames)
+        first = next(coming)
+        size = network_size(first.shape[:2], short)
+        sight = self.network.look(prepare(itertools.chain([first], coming), size)[None].to(device))
         sentences = self.read(token_ids)
         for start in range(0, len(token_ids), group):
             yield self.network.answer(sight, sentences.part(start, start + group), [size])
@@ -255,8 +259,7 @@ class ReferFormerStream(Stream):
 
     def _window(self, start: int, stop: int) -> Iterator[FrameMasks]:
         options, size = self._options, (self._video.height, self._video.width)
-        frames = list(self._video.frames(start, stop))
-        group = max(1, options.sentences_at_once)
+        frames, group = self._video.frames(start, stop), options.sentences_at_once
         parts = list(self._system.answer(frames, self._token_ids, short=options.size, group=group))
         mean = torch.cat([part.scores.amax(-1) for part in parts]).tolist()
         self._best = [max(best, score) for best, score in zip(self._best, mean, strict=True)]

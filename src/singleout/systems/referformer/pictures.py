@@ -69,10 +69,10 @@ def label_maps(shares: Tensor, threshold: float = 0.5, background: float = 0.1) 
     """One object for each pixel, as Ref-DAVIS17 is answered: 0 for none, else the place in the list from 1.
 
     shares: (num_objects, ..., height, width) probabilities; those under the threshold count as 0, and the first of
-    equal ones wins. Returns (..., height, width) uint8.
+    equal ones wins. Returns (..., height, width) int32.
     """
     kept = torch.where(shares < threshold, shares.new_zeros(()), shares)
-    return torch.cat([torch.full_like(kept[:1], background), kept]).argmax(0).to(torch.uint8)
+    return torch.cat([torch.full_like(kept[:1], background), kept]).argmax(0).to(torch.int32)
 
 
 def picture_masks(masks: Tensor, seen: Size, size: Size) -> Tensor:
