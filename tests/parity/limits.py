@@ -164,7 +164,7 @@ def _differences(ours: npt.NDArray[Any], golden: npt.NDArray[Any]) -> Floats:
     with np.errstate(invalid="ignore"):
         difference = np.abs(mine - theirs)
     if golden.dtype == np.float16:
-        difference = np.maximum(difference - np.abs(np.spacing(golden)).astype(np.float64) / 2, 0)
+        difference = np.maximum(difference - np.spacing(np.abs(golden)).astype(np.float64) / 2, 0)
     same = (mine == theirs) | (np.isnan(mine) & np.isnan(theirs))
     return np.where(same, 0.0, np.where(np.isfinite(difference), difference, np.inf))
 
