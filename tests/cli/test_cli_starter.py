@@ -27,3 +27,22 @@ def test_the_starter_follows_a_mask_without_transformers(squares, squares_file, 
     for number, mask in zip(ids, masks, strict=True):
         given = truth[0] == number
         assert np.sum(mask & given) / np.sum(mask | given) > 0.5
+
+
+def test_words_find_the_man_in_the_demo_clip_and_no_horse(tmp_path):
+    words = ["segment", "demo", "--start", "1.24", "--end", "1.9", "--say", "the man in the suit", "--say", "a horse"]
+    result = subprocess.run(
+        [sys.executable, "-m", "singleout", *words, "--no-overlay", "--out", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    tracks = trackfile.read(tmp_path / "out" / "tracks.json")
+    assert [tracks[number].label for number in tracks.ids] == ["the man in the suit"]
+    assert '"a horse" was not found' in result.stderr
+    _, _, masks = tracks.masks(8)
+    # Seen by eye: he fills the middle right of the picture, and cars the left.
+    assert masks.shape[0] == 1
+    assert masks[0][120:260, 390:490].mean() > 0.8
+    assert masks[0][:, :200].mean() < 0.1
