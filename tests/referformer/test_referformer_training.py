@@ -12,7 +12,7 @@ from singleout.systems.referformer.inference import ReferFormer
 from singleout.systems.referformer.losses import Target, losses_of, total
 from singleout.systems.referformer.pictures import prepare
 
-STEPS = 180
+STEPS = 80
 
 
 def test_a_tiny_network_learns_two_clips():

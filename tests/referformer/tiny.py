@@ -47,8 +47,8 @@ def draw_clip(seed: int, num_frames: int = 3) -> Clip:
     dice = np.random.default_rng(seed)
     ground, skin = _photograph(dice, HEIGHT + 20, WIDTH + 20), _photograph(dice, HEIGHT, WIDTH)
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
-    x, y = (dice.uniform(0.35, 0.65) * side for side in (WIDTH, HEIGHT))
-    step, radius = dice.uniform(-6, 6, 2), dice.uniform(20, 26)
+    x, y = (dice.uniform(0.42, 0.58) * side for side in (WIDTH, HEIGHT))
+    step, radius = dice.uniform(-4, 4, 2), dice.uniform(28, 32)
     frames, masks, boxes = [], [], []
     for index in range(num_frames):
         dx, dy = columns - (x + index * step[0]), rows - (y + index * step[1])
