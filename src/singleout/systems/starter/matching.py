@@ -63,6 +63,22 @@ def read_local(query: Tensor, key: Tensor, labels: Tensor, radius: int) -> Tenso
     return read.permute(0, 3, 1, 2)
 
 
+def window_products(query: Tensor, key: Tensor, radius: int) -> Tensor:
+    """Products of each cell with those in a window around its place in another frame.
+
+    query, key: (channels, height, width). Returns ((2 radius + 1)^2, height, width), row by row of the window; 0 for
+    cells outside the picture.
+    """
+    height, width = query.shape[-2:]
+    side = 2 * radius + 1
+    bands = F.pad(key, (radius,) * 4).unfold(1, side, 1).permute(1, 0, 3, 2).flatten(2)
+    products = (query.permute(1, 2, 0) @ bands).unflatten(2, (side, width + 2 * radius))
+    # Of each band only the columns near the cell's own are asked for: a diagonal stripe.
+    columns = torch.arange(width, device=query.device)[:, None] + torch.arange(side, device=query.device)
+    near = products.gather(3, columns[None, :, None, :].expand(height, width, side, side))
+    return near.flatten(2).permute(2, 0, 1)
+
+
 def aggregate(logits: Tensor) -> Tensor:
     """Make independent logits of objects compete (soft aggregation, Oh et al. 2018).
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from singleout.systems.starter.matching import window_products
 
 REACH = 5  # cells of 8 pixels that anything may move between two frames that are compared
 ROUNDS = 15  # of the robust fit
@@ -40,21 +43,18 @@ def displacement(here: Tensor, other: Tensor) -> Tensor:
 
     here, other: (channels, height, width), scaled so that their products are similarities for a softmax.
     """
-    height, width = here.shape[-2:]
     side = 2 * REACH + 1
-    padded = F.pad(other, (REACH,) * 4)
-    similarity = torch.stack(
-        [(here * padded[:, y : y + height, x : x + width]).sum(dim=0) for y in range(side) for x in range(side)]
-    )
+    similarity = window_products(here, other, REACH)
     # Single cells are ambiguous; a neighbourhood that moves together is less so.
     similarity = F.avg_pool2d(similarity[None], 3, stride=1, padding=1)[0]
-    places = torch.arange(side * side, device=here.device)
-    offsets = torch.stack([places % side, places // side]).float() - REACH
-    best = offsets[:, similarity.argmax(dim=0)]
-    near = ((offsets[:, :, None, None] - best[:, None]) ** 2).sum(dim=0) <= 2
-    weights = similarity.masked_fill(~near, -torch.inf).softmax(dim=0)
-    moved: Tensor = torch.einsum("cn,nhw->chw", offsets, weights)
-    return moved
+    best = similarity.argmax(dim=0)
+    step = torch.arange(-1, 2, device=here.device)
+    xs = (best % side)[None] + step.repeat(3)[:, None, None]
+    ys = (best // side)[None] + step.repeat_interleave(3)[:, None, None]
+    outside = (xs < 0) | (xs >= side) | (ys < 0) | (ys >= side)
+    index = ys.clamp(0, side - 1) * side + xs.clamp(0, side - 1)
+    weights = similarity.gather(0, index).masked_fill(outside, -torch.inf).softmax(dim=0)
+    return torch.stack([(weights * (xs - REACH)).sum(dim=0), (weights * (ys - REACH)).sum(dim=0)])
 
 
 def against_camera(moved: Tensor) -> Tensor:
@@ -63,19 +63,14 @@ def against_camera(moved: Tensor) -> Tensor:
     Returns (height, width), in cells.
     """
     height, width = moved.shape[-2:]
-    ys, xs = torch.meshgrid(
-        torch.linspace(-1, 1, height, device=moved.device),
-        torch.linspace(-1, 1, width, device=moved.device),
-        indexing="ij",
-    )
-    terms = torch.stack([torch.ones_like(xs), xs, ys], dim=-1).flatten(0, 1)
-    goal = moved.flatten(1).T
-    weights = torch.ones_like(terms[:, 0])
-    ridge = 1e-4 * torch.eye(3, device=moved.device)
-    deviation = weights
+    ys, xs = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    terms = np.stack([np.ones_like(xs), xs, ys], axis=-1).reshape(-1, 3)
+    # So few numbers are faster in numpy than in torch, on every device.
+    goal = moved.flatten(1).T.double().cpu().numpy()
+    weights, deviation = np.ones(len(terms)), np.zeros(len(terms))
     for _ in range(ROUNDS):
         weighted = terms * weights[:, None]
-        fitted = torch.linalg.solve(weighted.T @ terms + ridge, weighted.T @ goal)
-        deviation = (goal - terms @ fitted).norm(dim=1)
-        weights = 1 / (1 + (deviation / (deviation.median() + 0.05)) ** 2)
-    return deviation.view(height, width)
+        fitted = np.linalg.solve(weighted.T @ terms + 1e-4 * np.eye(3), weighted.T @ goal)
+        deviation = np.linalg.norm(goal - terms @ fitted, axis=1)
+        weights = 1 / (1 + (deviation / (np.median(deviation) + 0.05)) ** 2)
+    return torch.from_numpy(deviation.reshape(height, width)).to(moved)
