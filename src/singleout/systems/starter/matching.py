@@ -76,7 +76,8 @@ def window_products(query: Tensor, key: Tensor, radius: int) -> Tensor:
     # Of each band only the columns near the cell's own are asked for: a diagonal stripe.
     columns = torch.arange(width, device=query.device)[:, None] + torch.arange(side, device=query.device)
     near = products.gather(3, columns[None, :, None, :].expand(height, width, side, side))
-    return near.flatten(2).permute(2, 0, 1)
+    by_offset: Tensor = near.flatten(2).permute(2, 0, 1)
+    return by_offset
 
 
 def aggregate(logits: Tensor) -> Tensor:
