@@ -27,7 +27,7 @@ class SeedMap:
 
     noun: the score map of the noun alone, where `scores` is more than that; None where it is that. first: its regions
     part objects from larger regions of other maps, as what moves does. part: its regions may be parts of objects only,
-    as what is red is.
+    as what is red is. reach: the score down to which a region goes on from where it is high (hysteresis, Canny 1986).
     """
 
     scores: Tensor
@@ -35,6 +35,7 @@ class SeedMap:
     noun: Tensor | None = None
     first: bool = False
     part: bool = False
+    reach: float | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ def _seeds(seed_map: SeedMap) -> list[tuple[Tensor, float]]:
     if not seed_map.first:
         # Windows and reflections break what is one thing; what moves is torn apart from others on purpose.
         high = ndimage.binary_closing(np.pad(high, CLOSED), iterations=CLOSED)[CLOSED:-CLOSED, CLOSED:-CLOSED]
+    if seed_map.reach is not None:
+        high = ndimage.binary_propagation(high, mask=high | (scores > seed_map.reach).cpu().numpy())
     labels, count = ndimage.label(high, np.ones((3, 3)))
     if count == 0:
         return []

@@ -23,6 +23,7 @@ SEED_LEVEL = 0.9  # share of the threshold from which on a region is looked at c
 STANDS_OUT = 0.5  # score from which on there is something, whatever it may be called
 MOVING = 0.3  # share of the strongest moving place of a noun down to which its region reaches
 MOVES = 0.12  # strength of the strongest place below which nothing of a noun moves
+LIKELY = 0.25  # score of such a thing down to which its region reaches
 SUPPORT = 0.1  # classifier's probability of a thing that it knows well, below which its word counts less
 DOUBT, CONTRARY = 0.25, 0.6  # classifier's probability of a contrary from which on a word counts less, and not at all
 
@@ -108,7 +109,10 @@ class Spotter:
             if strongest > MOVES:
                 # A crowd is one region of its noun; what moves in it is one of the crowd.
                 seeds[head, "moving"] = SeedMap(moving, MOVING * strongest, score, first=True)
-            seeds[head, "listed" if request.every else ""] = SeedMap(score, level)
+            # Things that score high on too much are outlined where they are sure, and reach as far as they are likely.
+            grows = request.every and not request.named and float(self.offsets[request.head]) != 0
+            reach = LIKELY if grows else None
+            seeds[head, "listed" if request.every else ""] = SeedMap(score, level, reach=reach)
             if not request.every and not request.asked.plural:
                 for name in sorted(request.colors):
                     seeds[head, name] = SeedMap(score * colors[name].sqrt(), level, score, part=True)
