@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,16 @@ def _criterion(golden: Golden, _context: Context) -> Iterator[Comparison]:
         yield golden.compare(f"matched/classes{classes}", queries.numpy())
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _train(golden: Golden, context: Context) -> Iterator[Comparison]:
     """A step of training: outputs of all layers, losses, matches and gradients."""
     spec, network = golden.spec, network_of(golden, context)
@@ -186,7 +197,8 @@ def _train(golden: Golden, context: Context) -> Iterator[Comparison]:
     official = official_names(golden, context)
     # The plain arithmetic of the official code. Gradients jump where a sampling place lies on the border of a cell: in
     # golden-video_swin_t_p4w7-train one does to the last bit, and 1e-7 of the input decides on 4e-4 of a gradient.
-    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+    # For the same reason sums are made in one order, that of one thread.
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), _one_thread():
         network.requires_grad_(True)
         network.freeze()
         sight = network.look(frames, padding)
