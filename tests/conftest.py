@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -77,3 +78,9 @@ def encode(
             output.mux(tone.encode(audio))
             output.mux(tone.encode(None))
     return path
+
+
+def pytest_sessionstart() -> None:
+    """Let Ctrl-C be tested where the tests run in the background of a shell, which has it ignored by all children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
