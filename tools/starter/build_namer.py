@@ -18,7 +18,8 @@ import torch
 from safetensors.torch import save_file
 
 from singleout.nn.backbones.efficientnet_lite import from_published
-from singleout.systems.starter.namer import WEIGHTS, NamerNetwork
+from singleout.systems.starter.namer import NamerNetwork
+from singleout.systems.starter.words import WEIGHTS
 from tools.starter.wordnet import WordNet
 
 CLASSES = Path(__file__).parent / "names" / "imagenet.txt"

@@ -13,7 +13,6 @@ def load() -> Segmenter:
     from singleout.systems.starter.checkpoint import load_network
     from singleout.systems.starter.inference import Starter
     from singleout.systems.starter.known import Known
-    from singleout.systems.starter.namer import Namer
     from singleout.systems.starter.words import Words
 
-    return Starter(load_network(), Known.load(Words.load()), Namer.load())
+    return Starter(load_network(), Known.load(Words.load()))

@@ -9,8 +9,7 @@ import torch
 from singleout.errors import InputError
 from singleout.nn.layers import fold_batch_norms
 from singleout.systems.starter.network import StarterNetwork
-
-WEIGHTS = Path(__file__).parent / "weights"
+from singleout.systems.starter.words import WEIGHTS
 
 
 def load_network(path: Path | None = None, device: torch.device | str = "cpu") -> StarterNetwork:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
@@ -38,27 +39,32 @@ class Starter(Segmenter):
         look_ahead=0,
     )
 
-    def __init__(self, network: StarterNetwork, known: Known, namer: Namer) -> None:
-        self.network, self.known, self.namer = network, known, namer
+    def __init__(self, network: StarterNetwork, known: Known) -> None:
+        self.network, self.known = network, known
+
+    @cached_property
+    def namer(self) -> Namer:
+        """The classifier of the package; read when words are first asked for, as marks do not need it."""
+        return Namer.load()
 
     def _stream(
         self, video: VideoLike, prompts: tuple[Prompt, ...], state: bytes | None, options: dict[str, Any]
     ) -> StarterStream:
         chosen = Options.read(options)
         engine = Engine(self.network, chosen.device)
-        return StarterStream(engine, self.known, self.namer, video, prompts, chosen, state)
+        return StarterStream(engine, self.known, lambda: self.namer, video, prompts, chosen, state)
 
     def _session(self, prompts: tuple[Prompt, ...], options: dict[str, Any]) -> Session:
         from singleout.systems.starter.session import StarterSession
 
         chosen = Options.read(options)
-        return StarterSession(Engine(self.network, chosen.device), self.known, self.namer, prompts, chosen)
+        return StarterSession(Engine(self.network, chosen.device), self.known, lambda: self.namer, prompts, chosen)
 
     def resume_session(self, state: bytes) -> Session:
         """A session that goes on from `Session.state()`. Raises InputError for bytes of another system."""
         from singleout.systems.starter.session import StarterSession
 
-        return StarterSession.restore(self.network, self.known, self.namer, state)
+        return StarterSession.restore(self.network, self.known, lambda: self.namer, state)
 
 
 class StarterStream(Stream):
@@ -68,7 +74,7 @@ class StarterStream(Stream):
         self,
         engine: Engine,
         known: Known,
-        namer: Namer,
+        namer: Callable[[], Namer],
         video: VideoLike,
         prompts: tuple[Prompt, ...],
         options: Options,
@@ -77,7 +83,7 @@ class StarterStream(Stream):
         super().__init__(frames=self._run())
         self._engine, self._video, self._options = engine, video, options
         self._view = View.of(video.height, video.width, options.size)
-        self._fingerprint = _fingerprint(engine.network, video, prompts, options)
+        self._prompts = prompts
         marks, asked = split(prompts)
         check_words(marks, asked)
         ids = Ids()
@@ -91,10 +97,16 @@ class StarterStream(Stream):
         self._next = 0
         self._marked: MarkPass | None = None
         self._saved: tuple[dict[str, Tensor], dict[str, Any]] | None = None
-        requests = read_requests(asked, known, namer, options.threshold, options.guess)
-        self._words = WordPass(Spotter(engine, self._view, requests, namer), options, ids) if asked else None
+        self._words: WordPass | None = None
+        if asked:
+            requests = read_requests(asked, known, namer(), options.threshold, options.guess)
+            self._words = WordPass(Spotter(engine, self._view, requests, namer()), options, ids)
         if state is not None:
             self._restore(state)
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return _fingerprint(self._engine.network, self._video, self._prompts, self._options)
 
     def state(self) -> bytes:
         """Bytes with which `Segmenter.stream(..., state=…)` goes on after the last frame handed out."""

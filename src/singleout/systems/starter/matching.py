@@ -43,10 +43,7 @@ def read_local(query: Tensor, key: Tensor, labels: Tensor, radius: int) -> Tenso
     """
     batch, _, height, width = query.shape
     side = 2 * radius + 1
-    # One matrix product per row of cells with the rows around it; what is too far to the side is hidden afterwards.
-    # That computes more than it needs, but in the one operation that every device is fastest at.
-    bands = F.pad(key, (0, 0, radius, radius)).unfold(2, side, 1).permute(0, 2, 1, 4, 3).flatten(3)
-    similarity = (query.permute(0, 2, 3, 1) @ bands).unflatten(3, (side, width))
+    similarity = _band_products(query, key, radius)  # what is too far to the side is hidden
     columns, rows = torch.arange(width, device=key.device), torch.arange(height, device=key.device)
     far = (columns[:, None] - columns).abs() > radius
     reached = rows[:, None] + torch.arange(-radius, radius + 1, device=key.device)
@@ -63,6 +60,18 @@ def read_local(query: Tensor, key: Tensor, labels: Tensor, radius: int) -> Tenso
     return read.permute(0, 3, 1, 2)
 
 
+def _band_products(query: Tensor, key: Tensor, radius: int) -> Tensor:
+    """Products of each cell with all cells of its row and of `radius` rows above and below.
+
+    query: (batch, channels, height, width). key: (batch, channels, height, columns). Returns (batch, height, width,
+    2 radius + 1, columns). More than a window needs, but by the one operation that every device is fastest at.
+    """
+    side = 2 * radius + 1
+    bands = F.pad(key, (0, 0, radius, radius)).unfold(2, side, 1).permute(0, 2, 1, 4, 3).flatten(3)
+    products: Tensor = (query.permute(0, 2, 3, 1) @ bands).unflatten(3, (side, key.shape[3]))
+    return products
+
+
 def window_products(query: Tensor, key: Tensor, radius: int) -> Tensor:
     """Products of each cell with those in a window around its place in another frame.
 
@@ -71,8 +80,7 @@ def window_products(query: Tensor, key: Tensor, radius: int) -> Tensor:
     """
     height, width = query.shape[-2:]
     side = 2 * radius + 1
-    bands = F.pad(key, (radius,) * 4).unfold(1, side, 1).permute(1, 0, 3, 2).flatten(2)
-    products = (query.permute(1, 2, 0) @ bands).unflatten(2, (side, width + 2 * radius))
+    products = _band_products(query[None], F.pad(key, (radius, radius))[None], radius)[0]
     # Of each band only the columns near the cell's own are asked for: a diagonal stripe.
     columns = torch.arange(width, device=query.device)[:, None] + torch.arange(side, device=query.device)
     near = products.gather(3, columns[None, :, None, :].expand(height, width, side, side))

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from singleout.errors import InputError
 from singleout.nn.backbones.efficientnet_lite import CHANNELS, EfficientNetLite0
 from singleout.nn.layers import fold_batch_norms
+from singleout.systems.starter.words import WEIGHTS
 
-WEIGHTS = Path(__file__).parent / "weights"
 SIDE = 224  # pixels of the square that the classifier was trained on
 ROOM = 1.25  # times its longer side is the square that is cut out around an object
 FADED = 0.3  # of the contrast of what is not the object

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -35,7 +36,7 @@ class StarterSession(Session):
     """See `Session`. Every frame is final at once; sentences choose among what has been seen so far."""
 
     def __init__(
-        self, engine: Engine, known: Known, namer: Namer, prompts: tuple[Prompt, ...], options: Options
+        self, engine: Engine, known: Known, namer: Callable[[], Namer], prompts: tuple[Prompt, ...], options: Options
     ) -> None:
         self._engine, self._known, self._namer, self._options = engine, known, namer, options
         self._ids = Ids()
@@ -148,7 +149,7 @@ class StarterSession(Session):
         return pack("session", header, tensors)
 
     @classmethod
-    def restore(cls, network: StarterNetwork, known: Known, namer: Namer, state: bytes) -> StarterSession:
+    def restore(cls, network: StarterNetwork, known: Known, namer: Callable[[], Namer], state: bytes) -> StarterSession:
         """The session that `state` described. Raises InputError for bytes of anything else."""
         header, tensors = unpack("session", state)
         options = Options(**header["options"])
@@ -186,9 +187,9 @@ class StarterSession(Session):
         if self._view is None:
             return
         for together in self._asked[len(self._listeners) :]:
-            requests = read_requests(together, self._known, self._namer, self._options.threshold, self._options.guess)
+            requests = read_requests(together, self._known, self._namer(), self._options.threshold, self._options.guess)
             self._listeners.append(
-                Listener(Spotter(self._engine, self._view, requests, self._namer), self._options, self._ids)
+                Listener(Spotter(self._engine, self._view, requests, self._namer()), self._options, self._ids)
             )
 
     def _words_asked(self) -> list[Phrase | Categories]:
