@@ -13,6 +13,7 @@ from singleout.data.files import (
     a_part,
     an_id,
     base_split,
+    by_id,
     first_of,
     read_object,
     strings,
@@ -67,11 +68,7 @@ def read(path: Path, images: Path | None = None) -> TrackSet:
     content = read_object(path)
     folder = path.parent if images is None else images
     videos = tuple(_video(entry, folder, path) for entry in entries_of(path, content.get("videos"), '"videos"'))
-    known: dict[int | str, ListedVideo] = {}
-    for video in videos:
-        if video.id in known:
-            raise InputError(f"{path}: two videos have the id {video.id!r}")
-        known[video.id] = video
+    known = by_id(videos, path, "videos")
     listed = parse(content.get("categories", []), str(path))
     numbers = {category.id for category in listed}
     annotations = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from singleout.data.records import Rle
 from singleout.errors import InputError
@@ -16,6 +16,27 @@ from singleout.exports.rle import from_json
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 # Both halves of a training set are looked for where its pictures lie.
 _HALVES = ("train_sub", "valid_sub")
+
+
+class Numbered(Protocol):
+    """An entry of a list that has an id."""
+
+    @property
+    def id(self) -> int | str:
+        """Its id in the file."""
+
+
+T = TypeVar("T", bound=Numbered)
+
+
+def by_id(entries: Iterable[T], path: Path, what: str) -> dict[int | str, T]:
+    """Entries by their ids. Raises InputError, naming the file, where two have the same. what: such as "videos"."""
+    known: dict[int | str, T] = {}
+    for entry in entries:
+        if entry.id in known:
+            raise InputError(f"{path}: two {what} have the id {entry.id!r}")
+        known[entry.id] = entry
+    return known
 
 
 def base_split(split: str) -> str:

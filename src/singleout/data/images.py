@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from singleout.data.files import a_box, a_code, a_number, an_id, base_split, first_of, read_object
+from singleout.data.files import a_box, a_code, a_number, an_id, base_split, by_id, first_of, read_object
 from singleout.data.records import ImageAnnotation, ImageResult, ImageSet, ListedImage
 from singleout.errors import InputError
 from singleout.exports.entries import entries_of, number
@@ -41,11 +41,7 @@ def read(path: Path, images: Path | None = None) -> ImageSet:
     content = read_object(path)
     folder = path.parent if images is None else images
     listed = tuple(_image(entry, folder, path) for entry in entries_of(path, content.get("images"), '"images"'))
-    known: dict[int | str, ListedImage] = {}
-    for image in listed:
-        if image.id in known:
-            raise InputError(f"{path}: two images have the id {image.id!r}")
-        known[image.id] = image
+    known = by_id(listed, path, "images")
     found = parse(content.get("categories", []), str(path))
     numbers = {category.id for category in found}
     entries = entries_of(path, content.get("annotations"), '"annotations"')

@@ -13,7 +13,14 @@ import numpy as np
 from singleout.data import images
 from singleout.data.records import ImageAnnotation, ImageResult, ImageSet, ListedImage
 from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
-from singleout.evaluation.benchmarks.listed import Listed, refuse_nothing, results_file, write_part
+from singleout.evaluation.benchmarks.listed import (
+    Listed,
+    by_category,
+    category_numbers,
+    refuse_nothing,
+    results_file,
+    write_part,
+)
 from singleout.evaluation.benchmarks.single import result_look
 from singleout.evaluation.metrics.image_ap import ImageAP, LvisAP
 from singleout.evaluation.report.values import Evaluation, ObjectResult
@@ -68,13 +75,7 @@ class ImageBenchmark(Listed):
             str(data.split),
             scores.summary,
             objects=tuple(objects),
-            parts={
-                "By category": {
-                    f"{names[number]} ({number})": row
-                    for number, row in scores.per_category.items()
-                    if number in with_truth
-                }
-            },
+            parts={"By category": by_category(scores.per_category, truth.categories, with_truth)},
             notes=(note,) if boxed else (),
             about={"results": len(results)},
         )
@@ -82,7 +83,7 @@ class ImageBenchmark(Listed):
     def open(self, data: Source) -> list[Job]:
         """An image a job, which is asked for all categories."""
         truth = self._truth(data)
-        numbers = {" ".join(each.name.split()): each.id for each in truth.categories}
+        numbers = category_numbers(truth.categories)
         asked: list[tuple[Prompt, ...]] = [(Categories(list(numbers)),)]
         by_name = {name.casefold(): number for name, number in numbers.items()}
         return [

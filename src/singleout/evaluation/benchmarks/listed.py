@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from singleout.errors import InputError
 from singleout.evaluation.benchmarks.archive import pack_files
 from singleout.evaluation.benchmarks.base import Benchmark, Job, Source
 from singleout.exports.layout import read_json, text_file, write_json_list
+from singleout.vocabularies import Category
 
 RESULTS = "results.json"
 _PARTS = "parts"
@@ -28,6 +29,19 @@ class Listed(Benchmark):
     def submission(self, folder: Path, archive: Path) -> Path | None:
         """``results.json`` at the top of a zip."""
         return pack_files({RESULTS: folder / RESULTS}, archive)
+
+
+def category_numbers(categories: Iterable[Category]) -> dict[str, int]:
+    """The id of each category by its name, with single spaces, as it is asked for."""
+    return {" ".join(each.name.split()): each.id for each in categories}
+
+
+def by_category(
+    scores: Mapping[int, Mapping[str, float]], categories: Iterable[Category], with_truth: Iterable[int]
+) -> dict[str, Mapping[str, float]]:
+    """The rows of the table of categories, of those that have truth. scores: by category id."""
+    names, shown = {each.id: each.name for each in categories}, set(with_truth)
+    return {f"{names[number]} ({number})": row for number, row in scores.items() if number in shown}
 
 
 def write_part(job: Job, folder: Path, results: Sequence[dict[str, Any]]) -> list[Path]:

@@ -15,7 +15,15 @@ from singleout.data import cocovid
 from singleout.data.records import ListedVideo, Rle, TrackAnnotation, TrackResult, TrackSet
 from singleout.errors import InputError
 from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_folder, quietly
-from singleout.evaluation.benchmarks.listed import RESULTS, Listed, refuse_nothing, results_file, write_part
+from singleout.evaluation.benchmarks.listed import (
+    RESULTS,
+    Listed,
+    by_category,
+    category_numbers,
+    refuse_nothing,
+    results_file,
+    write_part,
+)
 from singleout.evaluation.benchmarks.looks import Bool, read_picture
 from singleout.evaluation.metrics.matching import ranked
 from singleout.evaluation.metrics.track_ap import LVVIS, YTVIS, TrackAP, TrackScores, lvvis_groups
@@ -68,13 +76,7 @@ class TrackBenchmark(Listed):
             str(data.split),
             scores.summary,
             objects=_with_courses(objects),
-            parts={
-                "By category": {
-                    f"{names[number]} ({number})": row
-                    for number, row in scores.per_category.items()
-                    if number in with_truth
-                }
-            },
+            parts={"By category": by_category(scores.per_category, truth.categories, with_truth)},
             notes=("an AP of -1 means that no truth is of that kind",) if -1 in scores.summary.values() else (),
             about={"results": len(results)},
         )
@@ -82,7 +84,7 @@ class TrackBenchmark(Listed):
     def open(self, data: Source) -> list[Job]:
         """A video a job, which is asked for all categories."""
         truth = self._truth(data)
-        numbers = {" ".join(each.name.split()): each.id for each in truth.categories}
+        numbers = category_numbers(truth.categories)
         asked: list[tuple[Prompt, ...]] = [(Categories(list(numbers)),)]
         return [
             Job(
