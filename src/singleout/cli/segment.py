@@ -238,6 +238,7 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
     ) as video:
         if video.damage:
             _say(f"{path}: {video.damage}")
+        ask.wanted.check(video, out)
         prompts = ask.marks.prompts(video, video.source_size)
         check_prompts(prompts, video.height, video.width, video.num_frames)
         options: dict[str, Any] = {"guess": True} if args.guess else {}

@@ -79,6 +79,23 @@ _RECIPES = {".mp4": _MP4, ".webm": _WEBM}
 _MPEG4_CLOCK = 60_000
 
 
+def check_size(path: str | os.PathLike[str], height: int, width: int) -> None:
+    """Raise InputError unless a video file of this name can hold frames of this size, in pixels."""
+    largest = _recipe(Path(path)).largest
+    if min(height, width) < 1 or max(height, width) > largest:
+        raise InputError(
+            f"{path}: a video of {width}x{height} pixels cannot be written, the largest side is {largest}; make it "
+            "smaller with --resize, or leave it out with --no-overlay"
+        )
+
+
+def _recipe(path: Path) -> _Recipe:
+    recipe = _RECIPES.get(path.suffix.lower())
+    if recipe is None:
+        raise InputError(f"{path}: cannot write this kind of video; the name must end in .mp4 or .webm")
+    return recipe
+
+
 class VideoWriter:
     """Takes frames one by one and writes them to a file, with exact times and sound; to be used in a `with`.
 
@@ -108,16 +125,10 @@ class VideoWriter:
     ) -> None:
         self.path = Path(path)
         self.height, self.width = int(height), int(width)
-        recipe = _RECIPES.get(self.path.suffix.lower())
-        if recipe is None:
-            raise InputError(f"{self.path}: cannot write this kind of video; the name must end in .mp4 or .webm")
+        recipe = _recipe(self.path)
         if alpha and recipe is not _WEBM:
             raise InputError(f"{self.path}: an mp4 cannot hold transparency; give a name that ends in .webm")
-        if min(self.height, self.width) < 1 or max(self.height, self.width) > recipe.largest:
-            raise InputError(
-                f"{self.path}: a video of {self.width}x{self.height} pixels cannot be written, the largest side is "
-                f"{recipe.largest}; make it smaller with --resize"
-            )
+        check_size(self.path, self.height, self.width)
         self._times = np.asarray(times, dtype=np.float64)
         if self._times.ndim != 1 or not self._times.size or not np.isfinite(self._times).all():
             raise InputError(f"{self.path}: times must be one number of seconds for each frame")

@@ -25,7 +25,7 @@ from singleout.media.atomic import atomic_folder, atomic_path
 from singleout.media.cutout import Background, CutoutWriter, as_background, cut
 from singleout.media.overlay import draw
 from singleout.media.sheet import ContactSheet
-from singleout.media.writer import VideoWriter
+from singleout.media.writer import VideoWriter, check_size
 from singleout.runs.folder import RunFolder, files_in
 from singleout.runs.segmenting import TRACKS_FILE, keep_tracks
 from singleout.tracks import Tracks
@@ -61,6 +61,12 @@ class Wanted:
             *(self.drawn(video) if video else ()),
             *(f"{MASKS_FOLDER}/{name}" for name in self.formats),
         ]
+
+    def check(self, video: Video, folder: Path) -> None:
+        """Raise InputError where a video in the folder could not hold these frames: before the work, not after it."""
+        for name in self.drawn(video):
+            if name.endswith(".mp4"):
+                check_size(folder / name, video.height, video.width)
 
     def drawn(self, video: Video) -> list[str]:
         """Those of the targets that are drawn from the video's frames."""

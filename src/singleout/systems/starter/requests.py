@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from singleout.prompts import Categories, Phrase
-from singleout.systems.starter.known import Known, Lookup
+from singleout.systems.starter.known import Known
 from singleout.systems.starter.marks import describe
 from singleout.systems.starter.namer import Namer
 from singleout.systems.starter.phrases import Asked, parse
@@ -24,6 +24,7 @@ NAMED_THRESHOLD = 0.3  # of the classifier's probability that an object is what 
 OFFSETS = {"car": -1.3}
 GROWN = 0.06  # less is asked of a region that reaches as far as is likely
 SUPPORTED_BY = {"car": "vehicle"}
+NUM_NEAREST, NEAREST_CLASSES = 3, 40  # names that an unknown word's message offers, and how many are looked through
 # Words whose pixels score on most things that stand out; where they do, there is something to be named.
 STANDING_OUT = ("person", "car", "dog", "bird", "horse", "bicycle")
 
@@ -133,7 +134,7 @@ def read_requests(
                     object_id=None if isinstance(prompt, Categories) else prompt.object_id,
                     threshold=usual if threshold is None else threshold,
                     named=named,
-                    unknown="" if guess or seen or named else _unknown(asked, found),
+                    unknown="" if guess or seen or named else _unknown(asked, known, namer),
                 )
             )
     standing_out = tuple(row_of(text) for text in STANDING_OUT) if each else ()
@@ -142,11 +143,14 @@ def read_requests(
     return Requests(tuple(each), tuple(texts), torch.from_numpy(vectors), offsets, standing_out, meant, contrary)
 
 
-def _unknown(asked: Asked, found: Lookup) -> str:
+def _unknown(asked: Asked, known: Known, namer: Namer) -> str:
     """What to tell the user about a noun that is far from all that was seen in photographs."""
-    nearest = ", ".join(name for name, _ in found.nearest)
+    found = known.lookup(asked, count=NEAREST_CLASSES)
+    # What was only drawn helps nobody who asks instead, unless the classifier has seen photographs of it.
+    photographed = {thing.name for thing in known.names if thing.source == "photo"}
+    useful = [name for name, _ in found.nearest if name in photographed or namer.knows(name)][:NUM_NEAREST]
     met = f'has seen "{asked.phrase}" only in drawings' if found.known else f'does not know "{asked.phrase}"'
     return (
-        f"the starter {met}; nearest: {nearest}; ask for one of these, or for its best guess with the option guess; "
-        'larger models: see "singleout models"'
+        f"the starter {met}; nearest: {', '.join(useful)}; ask for one of these, or for its best guess with the option "
+        'guess; larger models: see "singleout models"'
     )
