@@ -67,7 +67,7 @@ def test_how_each_noun_is_judged(namer, known):
     person, swan, car, kite, zebra = read_requests(asked, known, namer, None, guess=False).each
     assert not person.named and not car.named and person.threshold == car.threshold == THRESHOLD
     assert swan.named and zebra.named and swan.threshold == NAMED_THRESHOLD
-    assert "kite" in kite.unknown and "larger models" in kite.unknown
+    assert kite.unknown.count("kite") == 1 and "larger models" in kite.unknown
     guessed = read_requests(asked[3:4], known, namer, None, guess=True).each[0]
     assert not guessed.unknown and guessed.threshold == 0
     assert read_requests(asked[:2], known, namer, 0.4, guess=False).each[1].threshold == 0.4
