@@ -65,18 +65,11 @@ class Format:
         pictures. Raises InputError for names that leave the folder, labels that have no number, what the format
         cannot hold, and files that exist already unless `overwrite`.
         """
-        from singleout.exports.layout import check_names
+        from singleout.exports.layout import Destination, check_names
 
         check_names(video_name, frame_names, tracks.num_frames)
-        written: list[Path] = getattr(import_module(self.module), self.writer)(
-            tracks,
-            Path(folder),
-            video_name=video_name,
-            frame_names=list(frame_names),
-            categories=categories,
-            overwrite=overwrite,
-            **options,
-        )
+        where = Destination(Path(folder), video_name, tuple(frame_names), categories, overwrite)
+        written: list[Path] = getattr(import_module(self.module), self.writer)(tracks, where, **options)
         return written
 
     def read(self, path: str | PathLike[str], **options: Any) -> Tracks:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from singleout.errors import InputError
 from singleout.exports.entries import entries_of, number
 from singleout.exports.labels import label_of, numbering
-from singleout.exports.layout import check_free, dump, read_json, text_file, write_json_list
+from singleout.exports.layout import Destination, check_free, dump, read_json, text_file, write_json_list
 from singleout.exports.outlines import trace
 from singleout.exports.rle import as_rle, from_json
 from singleout.tracks import codes as run_length
@@ -27,36 +27,14 @@ _FILE = "instances.json"
 Segmentation = Callable[[bytes, int, int], Any]
 
 
-def write(
-    tracks: Tracks,
-    folder: Path,
-    *,
-    video_name: str,
-    frame_names: Sequence[str],
-    categories: Mapping[str, int] | None = None,
-    overwrite: bool = False,
-    image_suffix: str = ".jpg",
-) -> list[Path]:
+def write(tracks: Tracks, where: Destination, *, image_suffix: str = ".jpg") -> list[Path]:
     """Write run-length codes. image_suffix: of the frame files that the images name."""
-    check_free([folder / _FILE], overwrite=overwrite)
-    files = [f"{video_name}/{name}{image_suffix}" for name in frame_names]
-    return _write(tracks, folder / _FILE, files, numbering(tracks, categories), as_rle)
+    return _write(tracks, where, image_suffix, as_rle)
 
 
-def write_polygons(
-    tracks: Tracks,
-    folder: Path,
-    *,
-    video_name: str,
-    frame_names: Sequence[str],
-    categories: Mapping[str, int] | None = None,
-    overwrite: bool = False,
-    image_suffix: str = ".jpg",
-) -> list[Path]:
+def write_polygons(tracks: Tracks, where: Destination, *, image_suffix: str = ".jpg") -> list[Path]:
     """Write polygons, one for each part of a mask. image_suffix: of the frame files that the images name."""
-    check_free([folder / _FILE], overwrite=overwrite)
-    files = [f"{video_name}/{name}{image_suffix}" for name in frame_names]
-    return _write(tracks, folder / _FILE, files, numbering(tracks, categories), _polygons)
+    return _write(tracks, where, image_suffix, _polygons)
 
 
 def read(path: Path) -> Tracks:
@@ -112,12 +90,17 @@ def read(path: Path) -> Tracks:
     return tracks.describe(objects)
 
 
-def _write(
-    tracks: Tracks, target: Path, files: Sequence[str], numbers: Mapping[str, int], segmentation: Segmentation
-) -> list[Path]:
+def _write(tracks: Tracks, where: Destination, image_suffix: str, segmentation: Segmentation) -> list[Path]:
+    target, numbers = where.folder / _FILE, numbering(tracks, where.categories)
+    check_free([target], overwrite=where.overwrite)
     images = (
-        {"id": index + 1, "file_name": name, "width": tracks.width, "height": tracks.height}
-        for index, name in enumerate(files)
+        {
+            "id": index + 1,
+            "file_name": f"{where.video_name}/{name}{image_suffix}",
+            "width": tracks.width,
+            "height": tracks.height,
+        }
+        for index, name in enumerate(where.frame_names)
     )
     named = [{"id": key, "name": name, "supercategory": "object"} for name, key in numbers.items()]
     with text_file(target) as file:

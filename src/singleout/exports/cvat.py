@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from singleout.exports.labels import label_of, numbering
-from singleout.exports.layout import check_free, text_file
+from singleout.exports.layout import Destination, check_free, text_file
 from singleout.tracks import codes as run_length
 
 if TYPE_CHECKING:
@@ -24,26 +24,22 @@ if TYPE_CHECKING:
 
 def write(
     tracks: Tracks,
-    folder: Path,
+    where: Destination,
     *,
-    video_name: str,
-    frame_names: Sequence[str],
-    categories: Mapping[str, int] | None = None,
-    overwrite: bool = False,
     image_suffix: str = ".jpg",
 ) -> list[Path]:
     """Write the XML file. image_suffix: of the frames in the task; in a task made from a video the number counts.
 
     The labels must exist in the task. CVAT has names only, so of `categories` only they are used.
     """
-    numbers = numbering(tracks, categories)
-    target = folder / f"{video_name}.xml"
-    check_free([target], overwrite=overwrite)
+    numbers = numbering(tracks, where.categories)
+    target = where.folder / f"{where.video_name}.xml"
+    check_free([target], overwrite=where.overwrite)
     label_names = {key: _printable(label_of(info)) for key, info in tracks.objects.items()}
     with text_file(target) as file:
         file.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n')
-        file.writelines(_meta(tracks, video_name, list(numbers)))
-        for frame, name in zip(tracks.frames(), frame_names, strict=True):
+        file.writelines(_meta(tracks, where.video_name, list(numbers)))
+        for frame, name in zip(tracks.frames(), where.frame_names, strict=True):
             named = quoteattr(_printable(f"{name}{image_suffix}"))
             file.write(f'  <image id="{frame.frame}" name={named} width="{frame.width}" height="{frame.height}">\n')
             file.writelines(_masks(frame, tracks, label_names))

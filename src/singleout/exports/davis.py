@@ -5,7 +5,7 @@ The layout of DAVIS results. The zip for its server holds the video folders dire
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from singleout.errors import InputError
 from singleout.exports.flat import Flat
-from singleout.exports.layout import check_free, pack
+from singleout.exports.layout import Destination, check_free, pack
 from singleout.exports.pictures import Ids, index_picture, pictures_in, read_tracks, video_folder
 from singleout.media.atomic import atomic_folder
 
@@ -23,12 +23,8 @@ if TYPE_CHECKING:
 
 def write(
     tracks: Tracks,
-    folder: Path,
+    where: Destination,
     *,
-    video_name: str,
-    frame_names: Sequence[str],
-    categories: Mapping[str, int] | None = None,
-    overwrite: bool = False,
     sixteen_bit: bool = False,
     archive: bool = False,
 ) -> list[Path]:
@@ -43,14 +39,14 @@ def write(
             f"object id {tracks.ids[-1]} does not fit a PNG of the format davis, which holds ids up to {most}: rename "
             "the objects, or use the format panoptic, which holds 16 million"
         )
-    target = folder / video_name
-    check_free([target], overwrite=overwrite)
+    target = where.folder / where.video_name
+    check_free([target], overwrite=where.overwrite)
     flat = Flat(tracks, "davis")
-    with atomic_folder(target, overwrite=overwrite) as temporary:
-        for frame, name in enumerate(frame_names):
+    with atomic_folder(target, overwrite=where.overwrite) as temporary:
+        for frame, name in enumerate(where.frame_names):
             index_picture(flat.ids(frame), sixteen_bit=sixteen_bit, palette=True).save(temporary / f"{name}.png")
     flat.warn()
-    return [target, pack(folder, folder / "davis.zip")] if archive else [target]
+    return [target, pack(where.folder, where.folder / "davis.zip")] if archive else [target]
 
 
 def read(path: Path, *, frame_names: Sequence[str] | None = None, void: int | None = None) -> Tracks:

@@ -7,14 +7,14 @@ region carries the object id in ``meta.text`` and the score. A mask is the bit s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
 from singleout.exports.brush import encode
 from singleout.exports.labels import label_of, numbering
-from singleout.exports.layout import check_free, text_file, write_json_list
+from singleout.exports.layout import Destination, check_free, text_file, write_json_list
 from singleout.tracks import codes as run_length
 
 if TYPE_CHECKING:
@@ -25,12 +25,8 @@ _CONTROL, _IMAGE = "masks", "image"
 
 def write(
     tracks: Tracks,
-    folder: Path,
+    where: Destination,
     *,
-    video_name: str,
-    frame_names: Sequence[str],
-    categories: Mapping[str, int] | None = None,
-    overwrite: bool = False,
     image_prefix: str = "/data/local-files/?d=",
     image_suffix: str = ".jpg",
 ) -> list[Path]:
@@ -39,15 +35,15 @@ def write(
     A frame's picture is ``image_prefix + <video>/<frame> + image_suffix``; the default is Label Studio's local storage.
     Label Studio has names only, so of `categories` only they are used.
     """
-    names = list(numbering(tracks, categories))
-    target, config = folder / f"{video_name}.json", folder / f"{video_name}.config.xml"
-    check_free([target, config], overwrite=overwrite)
+    names = list(numbering(tracks, where.categories))
+    target, config = where.folder / f"{where.video_name}.json", where.folder / f"{where.video_name}.config.xml"
+    check_free([target, config], overwrite=where.overwrite)
     with text_file(target) as file:
         write_json_list(
             file,
             (
-                _task(frame, tracks.objects, f"{image_prefix}{video_name}/{name}{image_suffix}")
-                for frame, name in zip(tracks.frames(), frame_names, strict=True)
+                _task(frame, tracks.objects, f"{image_prefix}{where.video_name}/{name}{image_suffix}")
+                for frame, name in zip(tracks.frames(), where.frame_names, strict=True)
             ),
         )
         file.write("\n")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import json
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,6 +15,21 @@ from singleout.errors import InputError
 from singleout.media.atomic import atomic_path
 
 _LONGEST_NAME = 200
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where one video is written, and what things are called there; the names are checked.
+
+    video_name: without suffix. frame_names: one name a frame. categories: number of each name, None for those that
+    occur. overwrite: whether files that exist are replaced.
+    """
+
+    folder: Path
+    video_name: str
+    frame_names: tuple[str, ...]
+    categories: Mapping[str, int] | None = None
+    overwrite: bool = False
 
 
 def check_names(video_name: str, frame_names: Sequence[str], num_frames: int) -> None:

@@ -9,7 +9,7 @@ size and the names of the classes; evaluators do not look at it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from singleout.errors import InputError
 from singleout.exports.entries import number
 from singleout.exports.flat import Flat
 from singleout.exports.labels import label_of, numbering
-from singleout.exports.layout import check_free, read_json, text_file
+from singleout.exports.layout import Destination, check_free, read_json, text_file
 
 if TYPE_CHECKING:
     from singleout.tracks import Tracks
@@ -30,25 +30,21 @@ _INSTANCES = 1000
 
 def write(
     tracks: Tracks,
-    folder: Path,
+    where: Destination,
     *,
-    video_name: str,
-    frame_names: Sequence[str],
-    categories: Mapping[str, int] | None = None,
-    overwrite: bool = False,
     first_frame: int = 0,
 ) -> list[Path]:
     """Write the text file and the one beside it. first_frame: the number of the first frame, 0 or 1.
 
     Raises InputError for the class number 10, class 0, and more than 999 objects of a class.
     """
-    numbers = _kitti_numbers(tracks) if categories is None else numbering(tracks, categories)
+    numbers = _kitti_numbers(tracks) if where.categories is None else numbering(tracks, where.categories)
     for name, value in numbers.items():
         if value in (0, _IGNORED):
             meaning = "means background" if value == 0 else "marks regions to be ignored"
             raise InputError(f"the category {name!r} has the number {value}, which in MOTS {meaning}: give another one")
-    target, beside = folder / f"{video_name}.txt", folder / f"{video_name}.info.json"
-    check_free([target, beside], overwrite=overwrite)
+    target, beside = where.folder / f"{where.video_name}.txt", where.folder / f"{where.video_name}.info.json"
+    check_free([target, beside], overwrite=where.overwrite)
     id_of = _mots_ids(tracks, numbers)
     class_of = {key: numbers[label_of(info)] for key, info in tracks.objects.items()}
     flat = Flat(tracks, "mots")

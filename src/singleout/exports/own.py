@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from singleout.exports import trackfile
-from singleout.exports.layout import check_free
+from singleout.exports.layout import Destination, check_free
 
 if TYPE_CHECKING:
     from singleout.tracks import Tracks
@@ -15,18 +14,10 @@ if TYPE_CHECKING:
 _FILE = "tracks.json"
 
 
-def write(
-    tracks: Tracks,
-    folder: Path,
-    *,
-    video_name: str,
-    frame_names: Sequence[str],
-    categories: Mapping[str, int] | None = None,
-    overwrite: bool = False,
-) -> list[Path]:
+def write(tracks: Tracks, where: Destination) -> list[Path]:
     """Write ``tracks.json``; names of the video and its frames are those that the tracks carry."""
-    target = folder / _FILE
-    check_free([target], overwrite=overwrite)
+    target = where.folder / _FILE
+    check_free([target], overwrite=where.overwrite)
     trackfile.write(tracks, target)
     return [target]
 

@@ -18,7 +18,7 @@ from singleout.errors import InputError
 from singleout.exports.entries import entries_of, number, the_video
 from singleout.exports.flat import Flat, regions
 from singleout.exports.labels import label_of, numbering
-from singleout.exports.layout import check_free, check_name, dump, read_json, text_file, write_json_list
+from singleout.exports.layout import Destination, check_free, check_name, dump, read_json, text_file, write_json_list
 from singleout.exports.pictures import Ids, read_tracks
 from singleout.media.atomic import atomic_folder
 
@@ -29,31 +29,24 @@ _PICTURES = ("pan_pred", "panomasksRGB")
 _MOST = 2**24 - 1
 
 
-def write(
-    tracks: Tracks,
-    folder: Path,
-    *,
-    video_name: str,
-    frame_names: Sequence[str],
-    categories: Mapping[str, int] | None = None,
-    overwrite: bool = False,
-) -> list[Path]:
+def write(tracks: Tracks, where: Destination) -> list[Path]:
     """Write a PNG a frame and the list of segments. Raises InputError for an id of 2^24 or more."""
     if tracks.ids and tracks.ids[-1] > _MOST:
         raise InputError(f"object id {tracks.ids[-1]} does not fit the format panoptic: ids go up to {_MOST}")
-    numbers = numbering(tracks, categories)
+    numbers = numbering(tracks, where.categories)
     category_of = {key: numbers[label_of(info)] for key, info in tracks.objects.items()}
-    pictures, listing = folder / _PICTURES[0] / video_name, folder / "pred.json"
-    check_free([pictures, listing], overwrite=overwrite)
+    pictures, listing = where.folder / _PICTURES[0] / where.video_name, where.folder / "pred.json"
+    check_free([pictures, listing], overwrite=where.overwrite)
     flat = Flat(tracks, "panoptic")
     images = [
-        {"id": name, "width": tracks.width, "height": tracks.height, "file_name": f"{name}.png"} for name in frame_names
+        {"id": name, "width": tracks.width, "height": tracks.height, "file_name": f"{name}.png"}
+        for name in where.frame_names
     ]
-    with atomic_folder(pictures, overwrite=overwrite) as temporary, text_file(listing) as file:
-        file.write(f'{{"videos":[{dump({"video_id": video_name, "images": images})}],\n')
+    with atomic_folder(pictures, overwrite=where.overwrite) as temporary, text_file(listing) as file:
+        file.write(f'{{"videos":[{dump({"video_id": where.video_name, "images": images})}],\n')
         file.write(f'"categories":{dump(_categories(tracks, numbers))},\n')
-        file.write(f'"annotations":[{{"video_id":{dump(video_name)},"annotations":')
-        write_json_list(file, _frames(flat, temporary, frame_names, category_of))
+        file.write(f'"annotations":[{{"video_id":{dump(where.video_name)},"annotations":')
+        write_json_list(file, _frames(flat, temporary, where.frame_names, category_of))
         file.write("}]}\n")
     flat.warn()
     return [pictures, listing]

@@ -15,7 +15,7 @@ import numpy as np
 
 from singleout.errors import InputError
 from singleout.exports.labels import label_of
-from singleout.exports.layout import check_free, check_name, pack
+from singleout.exports.layout import Destination, check_free, check_name, pack
 from singleout.exports.pictures import index_picture, natural_key, pictures_in, read_numbers
 from singleout.media.atomic import atomic_folder
 from singleout.tracks import codes as run_length
@@ -28,12 +28,8 @@ _TOP = "Annotations"
 
 def write(
     tracks: Tracks,
-    folder: Path,
+    where: Destination,
     *,
-    video_name: str,
-    frame_names: Sequence[str],
-    categories: Mapping[str, int] | None = None,
-    overwrite: bool = False,
     sentences: Mapping[str, Sequence[int]] | None = None,
     archive: bool = True,
 ) -> list[Path]:
@@ -49,12 +45,12 @@ def write(
         unknown = [object_id for object_id in ids if object_id not in tracks.objects]
         if unknown:
             raise InputError(f"sentence {key}: there is no object {unknown[0]}")
-    target = folder / _TOP / video_name
-    check_free([target], overwrite=overwrite)
-    with atomic_folder(target, overwrite=overwrite) as temporary:
+    target = where.folder / _TOP / where.video_name
+    check_free([target], overwrite=where.overwrite)
+    with atomic_folder(target, overwrite=where.overwrite) as temporary:
         for key in found:
             (temporary / key).mkdir()
-        for frame, name in enumerate(frame_names):
+        for frame, name in enumerate(where.frame_names):
             stored = tracks.frame(frame)
             for key, ids in found.items():
                 places = [place for place in map(stored.place, ids) if place is not None]
@@ -63,7 +59,7 @@ def write(
                     code = run_length.union([stored.code_at(place) for place in places], tracks.height, tracks.width)
                     mask = run_length.decode(code, tracks.height, tracks.width)
                 index_picture(np.where(mask, 255, 0)).save(temporary / key / f"{name}.png")
-    return [target, pack(folder / _TOP, folder / f"{_TOP}.zip", top=_TOP)] if archive else [target]
+    return [target, pack(where.folder / _TOP, where.folder / f"{_TOP}.zip", top=_TOP)] if archive else [target]
 
 
 def read(path: Path, *, frame_names: Sequence[str] | None = None) -> Tracks:

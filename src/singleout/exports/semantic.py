@@ -16,7 +16,7 @@ import numpy as np
 from singleout.errors import InputError
 from singleout.exports.flat import Flat
 from singleout.exports.labels import label_of, numbering
-from singleout.exports.layout import check_free, read_json, write_shared
+from singleout.exports.layout import Destination, check_free, read_json, write_shared
 from singleout.exports.pictures import Ids, index_picture, pictures_in, read_numbers, read_tracks, video_folder
 from singleout.media.atomic import atomic_folder
 
@@ -26,34 +26,26 @@ if TYPE_CHECKING:
 _CLASSES = "classes.json"
 
 
-def write(
-    tracks: Tracks,
-    folder: Path,
-    *,
-    video_name: str,
-    frame_names: Sequence[str],
-    categories: Mapping[str, int] | None = None,
-    overwrite: bool = False,
-) -> list[Path]:
+def write(tracks: Tracks, where: Destination) -> list[Path]:
     """Write a PNG of class numbers a frame, counted from 0 where `categories` is None; objects of a class become one.
 
     Raises InputError for numbers above 65534.
     """
-    numbers = numbering(tracks, categories, first=0)
+    numbers = numbering(tracks, where.categories, first=0)
     largest = max(numbers.values(), default=0)
     if largest > 65534:
         raise InputError(f"the class number {largest} does not fit the format semantic: at most 65534")
     sixteen_bit = largest > 254
     ignore = 65535 if sixteen_bit else 255
-    target, classes = folder / video_name, folder / _CLASSES
-    check_free([target], overwrite=overwrite)
-    write_shared(classes, json.dumps(numbers, ensure_ascii=False, indent=1) + "\n", overwrite=overwrite)
+    target, classes = where.folder / where.video_name, where.folder / _CLASSES
+    check_free([target], overwrite=where.overwrite)
+    write_shared(classes, json.dumps(numbers, ensure_ascii=False, indent=1) + "\n", overwrite=where.overwrite)
 
     known = np.array([0, *tracks.ids])
     class_of = np.array([ignore, *(numbers[label_of(tracks.objects[key])] for key in tracks.ids)])
     flat = Flat(tracks, "semantic")
-    with atomic_folder(target, overwrite=overwrite) as temporary:
-        for frame, name in enumerate(frame_names):
+    with atomic_folder(target, overwrite=where.overwrite) as temporary:
+        for frame, name in enumerate(where.frame_names):
             picture = class_of[np.searchsorted(known, flat.ids(frame))]
             index_picture(picture, sixteen_bit=sixteen_bit).save(temporary / f"{name}.png")
     flat.warn()

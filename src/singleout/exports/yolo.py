@@ -7,7 +7,6 @@ The pictures go to ``images/<video>/<frame>.jpg``. An empty file is a frame with
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ import numpy.typing as npt
 
 from singleout.errors import InputError
 from singleout.exports.labels import label_of, numbering
-from singleout.exports.layout import check_free, dump, write_shared
+from singleout.exports.layout import Destination, check_free, dump, write_shared
 from singleout.exports.outlines import joined, trace
 from singleout.media.atomic import atomic_folder
 from singleout.tracks import codes as run_length
@@ -25,33 +24,25 @@ if TYPE_CHECKING:
     from singleout.tracks import Tracks
 
 
-def write(
-    tracks: Tracks,
-    folder: Path,
-    *,
-    video_name: str,
-    frame_names: Sequence[str],
-    categories: Mapping[str, int] | None = None,
-    overwrite: bool = False,
-) -> list[Path]:
+def write(tracks: Tracks, where: Destination) -> list[Path]:
     """Write a text file a frame; classes count from 0. Raises InputError for categories that leave a number out."""
-    numbers = numbering(tracks, categories, first=0)
+    numbers = numbering(tracks, where.categories, first=0)
     names = list(numbers)
     if list(numbers.values()) != list(range(len(names))):
         raise InputError("the format yolo numbers its classes 0, 1, 2, … without gaps: give such categories")
-    target = folder / "labels" / video_name
-    check_free([target], overwrite=overwrite)
-    classes, settings = folder / "classes.txt", folder / "data.yaml"
-    write_shared(classes, "".join(f"{name}\n" for name in names), overwrite=overwrite)
+    target = where.folder / "labels" / where.video_name
+    check_free([target], overwrite=where.overwrite)
+    classes, settings = where.folder / "classes.txt", where.folder / "data.yaml"
+    write_shared(classes, "".join(f"{name}\n" for name in names), overwrite=where.overwrite)
     # Not a list of videos: images/ holds one folder for each, and Ultralytics looks into all of them.
     listed = "".join(f"  {value}: {dump(name)}\n" for name, value in numbers.items()) or "  {}\n"
-    write_shared(settings, f"path: .\ntrain: images\nval: images\nnames:\n{listed}", overwrite=overwrite)
+    write_shared(settings, f"path: .\ntrain: images\nval: images\nnames:\n{listed}", overwrite=where.overwrite)
 
     # Six digits keep a pixel edge apart from its neighbours up to a side of 500,000 pixels.
     x_text = np.array([f"{x / tracks.width:.6f}" for x in range(tracks.width + 1)], object)
     y_text = np.array([f"{y / tracks.height:.6f}" for y in range(tracks.height + 1)], object)
-    with atomic_folder(target, overwrite=overwrite) as temporary:
-        for frame, name in zip(tracks.frames(), frame_names, strict=True):
+    with atomic_folder(target, overwrite=where.overwrite) as temporary:
+        for frame, name in zip(tracks.frames(), where.frame_names, strict=True):
             lines = []
             for key, code in zip(frame.ids.tolist(), frame.codes, strict=True):
                 parts = trace(run_length.decode(code, tracks.height, tracks.width))

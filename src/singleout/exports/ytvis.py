@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from singleout.errors import InputError
 from singleout.exports.entries import entries_of, number, the_video
 from singleout.exports.labels import label_of, numbering
-from singleout.exports.layout import check_free, dump, read_json, text_file, write_json_list
+from singleout.exports.layout import Destination, check_free, dump, read_json, text_file, write_json_list
 from singleout.exports.rle import as_rle, from_json, size_of
 from singleout.media.atomic import atomic_path
 
@@ -28,12 +28,8 @@ _RESULTS, _INSTANCES = "results.json", "instances.json"
 
 def write(
     tracks: Tracks,
-    folder: Path,
+    where: Destination,
     *,
-    video_name: str,
-    frame_names: Sequence[str],
-    categories: Mapping[str, int] | None = None,
-    overwrite: bool = False,
     video_id: int = 1,
     image_suffix: str = ".jpg",
     archive: bool = False,
@@ -43,9 +39,9 @@ def write(
     video_id: the number of the video in its data set. image_suffix: of the frame files that `instances.json` names.
     archive: also write ``results.zip`` with ``results.json`` at its root, as the servers want it.
     """
-    numbers = numbering(tracks, categories)
-    results, instances, zipped = folder / _RESULTS, folder / _INSTANCES, folder / "results.zip"
-    check_free([results, instances, *([zipped] if archive else [])], overwrite=overwrite)
+    numbers = numbering(tracks, where.categories)
+    results, instances, zipped = where.folder / _RESULTS, where.folder / _INSTANCES, where.folder / "results.zip"
+    check_free([results, instances, *([zipped] if archive else [])], overwrite=where.overwrite)
     with text_file(results) as file:
         write_json_list(file, (_result(track, numbers, video_id) for track in tracks))
     video = {
@@ -53,7 +49,7 @@ def write(
         "width": tracks.width,
         "height": tracks.height,
         "length": tracks.num_frames,
-        "file_names": [f"{video_name}/{name}{image_suffix}" for name in frame_names],
+        "file_names": [f"{where.video_name}/{name}{image_suffix}" for name in where.frame_names],
     }
     named = [{"id": key, "name": name, "supercategory": "object"} for name, key in numbers.items()]
     with text_file(instances) as file:
