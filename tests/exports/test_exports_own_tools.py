@@ -1,15 +1,19 @@
 """The tools that the files are for read them: TrackEval, datumaro and CVAT's SDK, Label Studio's SDK, Ultralytics.
 
-They are large, so none is a dependency, not even of the tests; `docs/formats/checked.md` says with which versions these
-tests passed and how to run them. What the tools read is compared with the tracks, pixel by pixel.
+They are large and want other versions of many things, so `.ci/run` installs them (`tools-1.txt`, `tools-2.txt`) in
+environments of their own; elsewhere these tests are skipped. `docs/formats/checked.md` says how to run them. What the
+tools read is compared with the tracks, pixel by pixel.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,8 +25,11 @@ from singleout.tracks import Tracks
 Export = Callable[..., Path]
 
 
-def missing(package: str) -> str:
-    return f"needs the package {package}, see docs/formats/checked.md"
+def tool(module: str, package: str) -> Any:
+    """A module of a tool; without the tool the test is skipped, unless SINGLEOUT_TOOLS=1 says that it is there."""
+    if os.environ.get("SINGLEOUT_TOOLS") == "1":
+        return import_module(module)
+    return pytest.importorskip(module, reason=f"needs the package {package}, see docs/formats/checked.md")
 
 
 def write_frames(folder: Path, tracks: Tracks) -> None:
@@ -34,7 +41,7 @@ def write_frames(folder: Path, tracks: Tracks) -> None:
 
 @pytest.mark.parametrize("first_frame", [0, 1])
 def test_trackeval_reads_mots_and_finds_it_perfect(scene: Tracks, export: Export, first_frame: int) -> None:
-    trackeval = pytest.importorskip("trackeval", reason=missing("trackeval"))
+    trackeval = tool("trackeval", "trackeval")
     categories = {"car": 1, "object": 2, "road": 3}
     folder = export(scene, "mots", first_frame=first_frame, categories=categories)
     text = (folder / "clip.txt").read_text()
@@ -61,7 +68,7 @@ def test_trackeval_reads_mots_and_finds_it_perfect(scene: Tracks, export: Export
 
 
 def test_datumaro_reads_the_masks_of_the_cvat_file(scene: Tracks, export: Export) -> None:
-    datumaro = pytest.importorskip("datumaro", reason=missing("datumaro"))
+    datumaro = tool("datumaro", "datumaro")
     names = [f"{index:05d}" for index in range(scene.num_frames)]
     folder = export(scene, "cvat", frame_names=names)
     write_frames(folder / "images", scene)
@@ -77,8 +84,8 @@ def test_datumaro_reads_the_masks_of_the_cvat_file(scene: Tracks, export: Export
             assert np.array_equal(read[key], mask)
 
 
-def test_cvats_sdk_decodes_and_encodes_the_same_runs(scene: Tracks, export: Export) -> None:
-    masks = pytest.importorskip("cvat_sdk.masks", reason=missing("cvat-sdk"))
+def test_cvat_sdk_decodes_and_encodes_the_same_runs(scene: Tracks, export: Export) -> None:
+    masks = tool("cvat_sdk.masks", "cvat-sdk")
     root = ElementTree.parse(export(scene, "cvat") / "clip.xml").getroot()
     for image in root.iter("image"):
         for element in image.iter("mask"):
@@ -91,9 +98,9 @@ def test_cvats_sdk_decodes_and_encodes_the_same_runs(scene: Tracks, export: Expo
             assert masks.encode_mask(expected) == points
 
 
-def test_label_studios_sdk_accepts_the_tasks_and_decodes_the_masks(scene: Tracks, export: Export) -> None:
-    interface = pytest.importorskip("label_studio_sdk.label_interface", reason=missing("label-studio-sdk"))
-    brush = pytest.importorskip("label_studio_sdk.converter.brush", reason=missing("label-studio-sdk"))
+def test_label_studio_sdk_accepts_the_tasks_and_decodes_the_masks(scene: Tracks, export: Export) -> None:
+    interface = tool("label_studio_sdk.label_interface", "label-studio-sdk")
+    brush = tool("label_studio_sdk.converter.brush", "label-studio-sdk")
     folder = export(scene, "labelstudio")
     labels = interface.LabelInterface((folder / "clip.config.xml").read_text(encoding="utf-8"))
     labels.validate()
@@ -111,7 +118,7 @@ def test_label_studios_sdk_accepts_the_tasks_and_decodes_the_masks(scene: Tracks
 
 
 def test_ultralytics_accepts_the_labels(scene: Tracks, export: Export) -> None:
-    utils = pytest.importorskip("ultralytics.data.utils", reason=missing("ultralytics"))
+    utils = tool("ultralytics.data.utils", "ultralytics")
     names = [f"{index:05d}" for index in range(scene.num_frames)]
     folder = export(scene, "yolo", frame_names=names)
     write_frames(folder / "images" / "clip", scene)
