@@ -32,10 +32,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from memory import peak_bytes
+from singleout.referring.pictures import network_size, prepare, probabilities
 from singleout.systems.referformer.config import VARIANTS
 from singleout.systems.referformer.inference import ReferFormer
 from singleout.systems.referformer.network import ReferFormerNetwork
-from singleout.systems.referformer.pictures import network_size, prepare, probabilities
 
 SENTENCE = (0, 627, 2335, 878, 15, 5, 235, 2)
 STAGES = ("prepare", "look", "read", "_decode", "_pyramid")
@@ -154,7 +154,7 @@ def main() -> None:
     watch = Stopwatch()
     with ExitStack() as stack:
         for stage in STAGES:
-            home: Any = network if hasattr(network, stage) else sys.modules["singleout.systems.referformer.inference"]
+            home: Any = network if hasattr(network, stage) else sys.modules["singleout.referring.segmenter"]
             stack.enter_context(patch.object(home, stage, watch.around(stage, getattr(home, stage))))
         one = measure("one sentence", lambda: shared(system, frames, [SENTENCE]), len(frames), asked.repeat)
     for stage, (clock, work) in watch.seconds.items():

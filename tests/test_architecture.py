@@ -26,6 +26,7 @@ ROOMS = (
     "vocabularies",
     "nn",
     "segmenter",
+    "referring",
     "systems.*",
     "systems",
     "zoo",

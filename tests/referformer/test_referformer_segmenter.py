@@ -12,10 +12,10 @@ from tests.referformer.tiny import HEIGHT, SENTENCES, TINY, WIDTH, draw_clip, ti
 from singleout.errors import InputError
 from singleout.nn.text.tokens import pad_tokens
 from singleout.prompts import Box, Phrase
+from singleout.referring.pictures import network_size, picture_masks, prepare
 from singleout.systems.referformer import SYSTEM
 from singleout.systems.referformer.checkpoint import load_network
 from singleout.systems.referformer.inference import ReferFormer
-from singleout.systems.referformer.pictures import network_size, picture_masks, prepare
 
 PHRASES = [Phrase("the round thing"), Phrase("the square")]
 SMALL = {"token_ids": SENTENCES, "size": HEIGHT}

@@ -8,9 +8,9 @@ from tests.referformer.tiny import HEIGHT, SENTENCES, WIDTH, draw_clip, tiny_net
 
 from singleout.nn.text.tokens import pad_tokens
 from singleout.prompts import Phrase
+from singleout.referring.pictures import prepare
 from singleout.systems.referformer.inference import ReferFormer
 from singleout.systems.referformer.losses import Target, losses_of, total
-from singleout.systems.referformer.pictures import prepare
 
 STEPS = 80
 

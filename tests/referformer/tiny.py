@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 
 from singleout.nn.backbones.resnet import RESNETS
+from singleout.nn.referring.config import ReferringConfig
 from singleout.nn.text.roberta import RobertaSize
-from singleout.systems.referformer.config import ReferFormerConfig
 from singleout.systems.referformer.network import ReferFormerNetwork
 
 HEIGHT, WIDTH = 96, 128
-TINY = ReferFormerConfig(
+TINY = ReferringConfig(
     backbone=RESNETS["resnet18"],
     text=RobertaSize(vocabulary=40, width=32, num_layers=1, num_heads=2, hidden=64, positions=40),
     width=64,

@@ -5,7 +5,6 @@ Importing it loads no torch; the methods do.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from singleout.errors import InputError
 from singleout.nn.naming import Conversion
+from singleout.nn.referring.names import Shape, find_backbone, is_referring
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from singleout.segmenter import Segmenter
-
-Shape = tuple[int, ...]
-
-_STEM = "backbone.0.body."
 
 
 @dataclass(frozen=True)
@@ -46,22 +42,11 @@ class ReferFormerSystem:
 
     def recognise(self, shapes: Mapping[str, Shape]) -> str | None:
         """By the parts that only this system has, and the backbone's width and depth."""
-        own = {"fusion_module.multihead_attn.in_proj_weight", "pixel_decoder.cross_attn_1.linear1.weight"}
-        own |= {"controller.layers.2.weight", "class_embed.3.weight"}
         # MUTR is this network with two modules more.
-        if not own <= shapes.keys() or any(name.startswith(("MTA.", "mti.")) for name in shapes):
+        if not is_referring(shapes) or any(name.startswith(("MTA.", "mti.")) for name in shapes):
             return None
-        if f"{_STEM}layer3.0.conv1.weight" in shapes:
-            depth = sum(bool(re.fullmatch(r"backbone\.0\.body\.layer3\.\d+\.conv1\.weight", name)) for name in shapes)
-            return {6: "resnet-50", 23: "resnet-101"}.get(depth)
-        kernel = shapes.get(f"{_STEM}patch_embed.proj.weight")
-        if kernel is None:
-            return None
-        blocks = re.compile(r"backbone\.0\.body\.layers\.2\.blocks\.\d+\.norm1\.weight")
-        depth = sum(bool(blocks.fullmatch(name)) for name in shapes)
-        size = {(96, 6): "t", (96, 18): "s", (128, 18): "b", (192, 18): "l"}.get((kernel[0], depth))
-        family = "video-swin" if len(kernel) == 5 else "swin"
-        return None if size is None or (family, size) == ("video-swin", "l") else f"{family}-{size}"
+        found = find_backbone(shapes)
+        return found if found in (*self.variants(), "swin-s", "swin-b") else None
 
     def configure(self, variant: str, shapes: Mapping[str, Shape]) -> dict[str, Any]:
         """The number of classes, which depends on what the weights were trained on."""

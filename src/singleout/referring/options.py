@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 from singleout.errors import InputError
 from singleout.segmenter import VideoLike
@@ -31,7 +31,7 @@ class Options:
     device: str = "auto"  #: "auto", "cpu", "cuda", "cuda:1", "mps"
 
     @classmethod
-    def read(cls, system: str, given: dict[str, Any]) -> Options:
+    def read(cls, system: str, given: dict[str, Any]) -> Self:
         """Options from keyword arguments. Raises InputError for unknown names and values that cannot be."""
         known = {entry.name for entry in fields(cls)}
         for name in given:

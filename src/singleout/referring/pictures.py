@@ -11,12 +11,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from singleout.nn.referring.values import MASK_STRIDE
+
 Size = tuple[int, int]  # height, width
 Picture = npt.NDArray[np.uint8]
 
 _MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
 _STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
-MASK_STRIDE = 4
 PAD_TO = 32  # sizes in batches of training and of single pictures are multiples of this
 
 

@@ -1,10 +1,11 @@
-"""ReferFormer filled by the rule of the goldens, its inputs, and what it computes on the way, under official names."""
+"""Networks for sentences filled by the rule of the goldens, their inputs, and what they compute on the way."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,22 +19,39 @@ from tests.parity.weights import input_tensor, official_state
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from singleout.nn.referring.config import ReferringConfig
+from singleout.nn.referring.criterion import Target
+from singleout.nn.referring.network import ReferringNetwork
 from singleout.nn.text.tokens import pad_tokens
-from singleout.systems.referformer.checkpoint import convert_names, load_network
-from singleout.systems.referformer.config import VARIANTS
-from singleout.systems.referformer.losses import Target
-from singleout.systems.referformer.network import ReferFormerNetwork
+from singleout.referring.segmenter import SentenceSegmenter
+from singleout.systems.catalog import System
 
-PART = "referformer"
 Stages = dict[str, Tensor]
 
 
-def variant_of(config: str) -> str:
-    """Our name of an official configuration such as ``video_swin_t_p4w7``."""
-    name = config.removesuffix("_p4w7").replace("_", "-").replace("resnet", "resnet-")
-    if name not in VARIANTS:
-        raise CannotReplayError(f"unknown configuration {config}")
-    return name
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A system whose goldens are of this form.
+
+    folder: under ``reference``. every_layer: whether its evaluation gives the outputs of all layers. watch: hooks for
+    stages of its own, which it puts into a dictionary; they are removed afterwards.
+    """
+
+    folder: str
+    system: System
+    variants: Mapping[str, ReferringConfig]
+    load: Callable[[Any, Mapping[str, Tensor]], ReferringNetwork]
+    segmenter: Callable[..., SentenceSegmenter]
+    every_layer: bool = True
+    watch: Callable[[Any, Stages], list[Any]] = lambda network, stages: []
+
+    def variant_of(self, config: str) -> str:
+        """Our name of an official configuration such as ``video_swin_t_p4w7``."""
+        name = config.removesuffix("_p4w7").replace("_large", "_l").replace("_base", "_b")
+        name = name.replace("_", "-").replace("resnet", "resnet-")
+        if name not in self.variants:
+            raise CannotReplayError(f"unknown configuration {config}")
+        return name
 
 
 def shapes_of(manifest: Path) -> dict[str, tuple[int, ...]]:
@@ -47,15 +65,27 @@ def shapes_of(manifest: Path) -> dict[str, tuple[int, ...]]:
         return {}
 
 
-def network_of(golden: Golden, context: Context) -> ReferFormerNetwork:
+def network_of(part: Part, golden: Golden, context: Context) -> ReferringNetwork:
     """The network of a golden's spec with its weights."""
-    config, salt = golden.spec["config"], golden.spec["salt"]
-    return _network(context.side_file(golden.path, PART, f"keys-{config}.json"), config, salt)
+    config, salt = _config(golden), golden.spec["salt"]
+    return _network(part, context.side_file(golden.path, part.folder, f"keys-{config}.json"), config, salt)
+
+
+def _config(golden: Golden) -> str:
+    """The configuration; a remark in brackets may follow it."""
+    name: str = golden.spec["config"].split(" (")[0]
+    return name
 
 
 @lru_cache(maxsize=1)
-def _network(manifest: Path, config: str, salt: str) -> ReferFormerNetwork:
-    return load_network(VARIANTS[variant_of(config)], convert_names(official_state(manifest, salt)).state)
+def _network(part: Part, manifest: Path, config: str, salt: str) -> ReferringNetwork:
+    state = part.system.convert_names(official_state(manifest, salt)).state
+    return part.load(part.variants[part.variant_of(config)], state)
+
+
+def segmenter_of(part: Part, golden: Golden, context: Context) -> SentenceSegmenter:
+    """The system of a golden's spec with its weights."""
+    return part.segmenter(network_of(part, golden, context), name="golden", tokenizer=None)
 
 
 def clips_of(spec: dict[str, Any]) -> tuple[Tensor, Tensor | None]:
@@ -71,7 +101,7 @@ def clips_of(spec: dict[str, Any]) -> tuple[Tensor, Tensor | None]:
     return frames, padding if len(clips) > 1 or step > 1 else None
 
 
-def tokens_of(token_ids: Sequence[Sequence[int]], network: ReferFormerNetwork) -> tuple[Tensor, Tensor]:
+def tokens_of(token_ids: Sequence[Sequence[int]], network: ReferringNetwork) -> tuple[Tensor, Tensor]:
     """Token ids filled up to the longest, and where they are filled up."""
     return pad_tokens(token_ids, network.config.text.pad_id)
 
@@ -111,18 +141,17 @@ def sum_seen(targets: Sequence[Target]) -> int:
     return sum(int(target.seen.sum()) for target in targets)
 
 
-def official_names(golden: Golden, context: Context) -> dict[str, str]:
+def official_names(part: Part, golden: Golden, context: Context) -> dict[str, str]:
     """Our name of each official tensor."""
-    manifest = context.side_file(golden.path, PART, f"keys-{golden.spec['config']}.json")
+    manifest = context.side_file(golden.path, part.folder, f"keys-{_config(golden)}.json")
     listing = json.loads(manifest.read_text(encoding="utf-8"))
     nothing = torch.empty(0, device="meta")
-    return {name: next(iter(convert_names({name: nothing}).state)) for name in listing["keys"]} | {
-        alias: next(iter(convert_names({name: nothing}).state)) for alias, name in listing["tied"].items()
-    }
+    ours = {name: next(iter(part.system.convert_names({name: nothing}).state)) for name in listing["keys"]}
+    return ours | {alias: ours[name] for alias, name in listing["tied"].items()}
 
 
 @contextmanager
-def recorded(network: ReferFormerNetwork) -> Iterator[Stages]:
+def recorded(part: Part, network: ReferringNetwork) -> Iterator[Stages]:
     """Collects what the parts of the network compute while the block runs."""
     stages: Stages = {}
     network.rows_at_once = 1000  # all at once: each part is looked at in one call
@@ -159,6 +188,7 @@ def recorded(network: ReferFormerNetwork) -> Iterator[Stages]:
             counted("text_projection", lambda n: f"text.{('word', 'sentence')[n]}_features", lambda x: x)
         ),
     ]
+    hooks += part.watch(network, stages)
     for index, projection in enumerate(network.input_projections):
         hooks.append(projection.register_forward_hook(keep(f"input_proj_{index}")))
     for index, block in enumerate(network.pixel_decoder.blocks):
