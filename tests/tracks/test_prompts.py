@@ -193,6 +193,7 @@ def test_what_is_no_prompt_is_refused_in_one_line(given: Any, message: str) -> N
         ([Box((20, 2, 30, 4))], "box 20,2,30,4 lies outside the picture, which is 20x10"),
         ([Box((-9, 2, -3, 4))], "outside the picture"),
         ([Box((1, -5, 3, 0))], "outside the picture"),
+        ([Box((1, 2, 200, 9))], "box 1,2,200,9 lies mostly outside the picture, which is 20x10"),
         ([Points([(3, 3), (20, 3)])], "point 20,3 lies outside the picture"),  # type: ignore[list-item]
         ([Points([(3, -1)])], "point 3,-1 lies outside"),  # type: ignore[list-item]
         (
