@@ -221,7 +221,9 @@ def check_prompts(prompts: Sequence[Prompt], height: int, width: int, num_frames
             # Drawn a little over the edge is common; mostly outside is a slip of the pen or another video's box.
             if min(inside) <= 0 or inside[0] * inside[1] < 0.5 * (right - left) * (bottom - top):
                 part = "" if min(inside) <= 0 else "mostly "
-                raise InputError(f"box {_listed(prompt.xyxy)} lies {part}outside the picture, which is {width}x{height}")
+                raise InputError(
+                    f"box {_listed(prompt.xyxy)} lies {part}outside the picture, which is {width}x{height}"
+                )
         if isinstance(prompt, Points):
             for x, y in prompt.xy:
                 if not (0 <= x < width and 0 <= y < height):

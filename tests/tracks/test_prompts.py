@@ -214,7 +214,7 @@ def test_prompts_that_fit_pass() -> None:
         Categories("dog,cat"),
         Mask(TWO),
         Mask(DOG, frame=4),
-        Box((-3, -3, 100, 100), object_id=4),
+        Box((-2, -2, 23, 11), object_id=4),
         Box((1, 2, 3, 4)),
         Box((1, 2, 3, 4)),
         Points([(0, 0), (19, 9)], (True, False), object_id=4),  # type: ignore[arg-type]
