@@ -16,10 +16,11 @@ class ResNetConfig:
     depths: tuple[int, int, int, int]  #: blocks of each stage
     bottleneck: bool = True  #: blocks of three convolutions that widen four times, else of two
     width: int = 64  #: channels of the stem
+    num_stages: int = 4  #: stages that are built, the coarser ones left out
 
     @property
     def channels(self) -> tuple[int, int, int, int]:
-        """Channels at strides 4, 8, 16 and 32."""
+        """Channels at strides 4, 8, 16 and 32, whether or not all stages are built."""
         first = self.width * (4 if self.bottleneck else 1)
         return first, 2 * first, 4 * first, 8 * first
 
@@ -56,7 +57,8 @@ class FrozenBatchNorm(nn.Module):
 def conv_norm(x: Tensor, conv: nn.Conv2d, norm: FrozenBatchNorm) -> Tensor:
     """Convolution and norm at once: the scale goes into the weights, which is far smaller than the map."""
     scale, shift = norm.scale_shift()
-    return F.conv2d(x, conv.weight * scale[:, None, None, None], shift, conv.stride, conv.padding, conv.dilation)
+    kernel = conv.weight * scale[:, None, None, None]
+    return F.conv2d(x, kernel, shift, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
 class _Block(nn.Module):
@@ -121,17 +123,18 @@ class Bottleneck(_Block):
 
 
 class ResNet(nn.Module):
-    """Features at strides 4, 8, 16 and 32, frame by frame."""
+    """Features at strides 4, 8, 16 and 32, frame by frame; at the first of them where fewer stages are built."""
 
     def __init__(self, config: ResNetConfig) -> None:
         super().__init__()
+        self.config = config
         self.channels = config.channels
         width = config.width
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = FrozenBatchNorm(width)
         kind, expansion = (Bottleneck, 4) if config.bottleneck else (BasicBlock, 1)
         in_channels = width
-        for stage, depth in enumerate(config.depths):
+        for stage, depth in enumerate(config.depths[: config.num_stages]):
             blocks = []
             for index in range(depth):
                 blocks.append(kind(in_channels, width << stage, 2 if index == 0 and stage > 0 else 1))
@@ -142,8 +145,8 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def stages(self) -> list[nn.Sequential]:
-        """The four stages, `layer1` to `layer4`."""
-        return [getattr(self, f"layer{stage}") for stage in range(1, 5)]
+        """The stages that are built, `layer1` to `layer4`."""
+        return [getattr(self, f"layer{stage}") for stage in range(1, self.config.num_stages + 1)]
 
     def freeze_low(self) -> None:
         """Keep stem and first stage as they are in training: what they see is the same in every data set."""
@@ -151,7 +154,7 @@ class ResNet(nn.Module):
             module.requires_grad_(False)
 
     def forward(self, frames: Tensor) -> list[Tensor]:
-        """frames: (batch, time, 3, height, width). Returns four maps (batch * time, channels, h, w)."""
+        """frames: (batch, time, 3, height, width). Returns a map (batch * time, channels, h, w) a stage."""
         x = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         x = F.max_pool2d(conv_norm(x, self.conv1, self.bn1).relu_(), 3, stride=2, padding=1)
         maps = []

@@ -23,10 +23,11 @@ class SwinConfig:
     window: Axes = (1, 7, 7)  #: frames, rows and columns of a window
     video: bool = False  #: windows reach over time, shrink to maps smaller than they are, and outputs are not normed
     recompute: bool = False  #: give up activations in training and compute them again, for memory
+    num_stages: int = 4  #: stages that are built, the coarser ones left out
 
     @property
     def channels(self) -> tuple[int, int, int, int]:
-        """Channels at strides 4, 8, 16 and 32."""
+        """Channels at strides 4, 8, 16 and 32, whether or not all stages are built."""
         return self.width, 2 * self.width, 4 * self.width, 8 * self.width
 
 
@@ -80,7 +81,7 @@ class PatchMerging(nn.Module):
 
 
 class Swin(nn.Module):
-    """Features at strides 4, 8, 16 and 32."""
+    """Features at strides 4, 8, 16 and 32; at the first of them where fewer stages are built."""
 
     def __init__(self, config: SwinConfig) -> None:
         super().__init__()
@@ -89,14 +90,15 @@ class Swin(nn.Module):
         self.patch_embed = PatchEmbedding(config.width, video=config.video)
         rates = torch.linspace(0, config.drop_path, sum(config.depths), device="cpu").tolist()
         self.layers = nn.ModuleList()
-        for stage, (depth, num_heads) in enumerate(zip(config.depths, config.num_heads, strict=True)):
+        built = config.num_stages
+        for stage, (depth, num_heads) in enumerate(zip(config.depths[:built], config.num_heads[:built], strict=True)):
             blocks = [WindowBlock(self.channels[stage], num_heads, config.window, rates.pop(0)) for _ in range(depth)]
             self.layers.append(nn.ModuleDict({"blocks": nn.ModuleList(blocks)}))
-        self.downsamples = nn.ModuleList(PatchMerging(width) for width in self.channels[:3])
-        self.norms = nn.ModuleList() if config.video else nn.ModuleList(map(nn.LayerNorm, self.channels))
+        self.downsamples = nn.ModuleList(PatchMerging(width) for width in self.channels[: built - 1])
+        self.norms = nn.ModuleList() if config.video else nn.ModuleList(map(nn.LayerNorm, self.channels[:built]))
 
     def forward(self, frames: Tensor) -> list[Tensor]:
-        """frames: (batch, time, 3, height, width). Returns four maps (batch * time, channels, h, w).
+        """frames: (batch, time, 3, height, width). Returns a map (batch * time, channels, h, w) a stage.
 
         What Video Swin says of a frame depends on all frames of the call.
         """
