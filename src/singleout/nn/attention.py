@@ -25,9 +25,11 @@ class Attention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None = None) -> Tensor:
-        """query: (batch, num_queries, width). key, value: (batch, num_keys, width). padding: (batch, num_keys) bool."""
-        return self.attend(self.project_query(query), *self.project_keys(key, value), padding)
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """query: (batch, num_queries, width). key, value: (batch, num_keys, width); see `attend` for the others."""
+        return self.attend(self.project_query(query), *self.project_keys(key, value), padding, mask)
 
     def project_query(self, query: Tensor) -> Tensor:
         """query: (batch, num_queries, width) to (batch, heads, num_queries, width / heads)."""
@@ -37,9 +39,17 @@ class Attention(nn.Module):
         """key, value: (batch, num_keys, width), each to (batch, heads, num_keys, width / heads)."""
         return self._heads(self._project(key, 1)), self._heads(self._project(value, 2))
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None = None) -> Tensor:
-        """What was projected before; padding: (batch, num_keys) bool, True hides a key."""
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """What was projected before.
+
+        padding: (batch, num_keys) bool, True hides a key. mask: instead of it, (batch or 1, num_queries, num_keys)
+        float, added before the softmax.
+        """
         visible = None if padding is None else ~padding[:, None, None]
+        if mask is not None:
+            visible = mask[:, None]
         dropout = self.dropout if self.training else 0.0
         batch = max(query.shape[0], key.shape[0])
         query, key, value = (part.expand(batch, -1, -1, -1) for part in (query, key, value))

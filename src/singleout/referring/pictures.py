@@ -63,7 +63,12 @@ def pad_batch(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 def probabilities(masks: Tensor, size: Size) -> Tensor:
     """Masks of a video at its own size: (num, h, w) logits at stride 4, straight to (num, *size), 0 to 1."""
-    return F.interpolate(masks[:, None], size, mode="bilinear", align_corners=False)[:, 0].sigmoid()
+    return at_size(masks, size).sigmoid()
+
+
+def at_size(masks: Tensor, size: Size) -> Tensor:
+    """Logits (num, h, w), brought bilinearly to (num, *size)."""
+    return F.interpolate(masks[:, None], size, mode="bilinear", align_corners=False)[:, 0]
 
 
 def label_maps(shares: Tensor, threshold: float = 0.5, background: float = 0.1) -> Tensor:

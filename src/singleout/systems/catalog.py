@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 _MODULES = {"starter": "singleout.systems.starter"}
 # Systems whose weights others publish; each module has a `System` named SYSTEM.
-_SYSTEMS: dict[str, str] = {"referformer": "singleout.systems.referformer"}
+_SYSTEMS: dict[str, str] = {
+    "referformer": "singleout.systems.referformer",
+    "mutr": "singleout.systems.mutr",
+}
 
 Shape = tuple[int, ...]
 

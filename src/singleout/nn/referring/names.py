@@ -17,6 +17,9 @@ _BODY = "backbone.0.body."
 _RULES: tuple[Rule, ...] = (
     (r"backbone\.0\.body\.layers\.(\d)\.downsample\.", r"backbone.downsamples.\1."),
     (r"backbone\.0\.body\.norm(\d)\.", r"backbone.norms.\1."),
+    # ConvNeXt's: its norms are outside of the body, its convolutions between stages inside of the later stage.
+    (r"backbone\.0\.norm_layers\.", "backbone.norms."),
+    *((rf"backbone\.0\.body\.stages\.{i + 1}\.downsample\.", f"backbone.downsamples.{i}.") for i in range(3)),
     (r"backbone\.0\.body\.", "backbone."),
     (r"text_encoder\.", "text_encoder."),
     (r"resizer\.fc\.", "text_projection.linear."),
@@ -64,6 +67,12 @@ def find_backbone(shapes: Mapping[str, Shape]) -> str | None:
     """The backbone that official names and shapes tell, such as ``video-swin-b``; None for one that we do not know."""
     if f"{_BODY}layer3.0.conv1.weight" in shapes:
         return {6: "resnet-50", 23: "resnet-101"}.get(_count(shapes, r"layer3\.\d+\.conv1\.weight"))
+    if f"{_BODY}stages.0.blocks.0.conv_dw.weight" in shapes:
+        large = _count(shapes, r"stages\.2\.blocks\.\d+\.gamma"), shapes.get(f"{_BODY}stem.0.weight", (0,))[0]
+        return "convnext-l" if large == (27, 192) else None
+    if f"{_BODY}blocks3.0.attn.rel_pos_h" in shapes:
+        base = _count(shapes, r"blocks3\.\d+\.norm1\.weight"), shapes.get(f"{_BODY}patch_embed4.weight", (0,))[0]
+        return "convmae-b" if base == (11, 768) else None
     kernel = shapes.get(f"{_BODY}patch_embed.proj.weight")
     if kernel is None:
         return None

@@ -136,9 +136,9 @@ class ReferringNetwork(nn.Module, ABC):
             nn.init.xavier_uniform_(layer.weight)  # type: ignore[arg-type]
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
-    def freeze(self) -> None:
-        """Keep the text tower and the lowest layers of a ResNet as they are in training."""
-        self.text_encoder.requires_grad_(False)
+    def freeze(self, *, text: bool = True) -> None:
+        """Keep the text tower, if so asked, and the lowest layers of a ResNet as they are in training."""
+        self.text_encoder.requires_grad_(not text)
         if isinstance(self.backbone, ResNet):
             self.backbone.freeze_low()
 
