@@ -203,6 +203,29 @@ def refcoco(root: Path) -> Path:
     return root
 
 
+def a2d(root: Path) -> Path:
+    """A2D-Sentences: a video of six frames; its first and fourth are annotated, the fourth with the red square only."""
+    import h5py
+
+    from tests.conftest import encode
+
+    frames, ids = frames_and_ids()
+    (root / "Release" / "clips320H").mkdir(parents=True)
+    encode(root / "Release" / "clips320H" / "one.mp4", frames)
+    (root / "Release" / "videoset.csv").write_text(f"one,11,0:00:01,0:00:03,{HEIGHT},{WIDTH},{len(frames)},2,1\n")
+    texts = root / "text_annotations"
+    masks = texts / "a2d_annotation_with_instances" / "one"
+    masks.mkdir(parents=True)
+    (texts / "a2d_annotation.txt").write_text("video_id,instance_id,query\none,0,A red square\none,1,the  Blue one\n")
+    for frame, shown in ((1, (1, 2)), (4, (1,))):
+        with h5py.File(masks / f"{frame:05d}.h5", "w") as file:
+            file["instance"] = np.array(shown, np.float64) - 1
+            # As MATLAB writes them: columns first, and a single mask without its first axis.
+            stored = np.stack([(ids[frame - 1] == number).T for number in shown]).astype(np.uint8)
+            file["reMask"] = stored if len(shown) > 1 else stored[0]
+    return root
+
+
 def jhmdb(root: Path) -> Path:
     """JHMDB-Sentences: a video of four frames, two samples of one sentence."""
     from scipy.io import savemat

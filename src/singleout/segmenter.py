@@ -114,6 +114,19 @@ class Stream:
         return None
 
 
+@dataclass(frozen=True, eq=False)
+class Guess:
+    """One candidate for a prompt in one frame.
+
+    score: 0 to 1. mask: (height, width) bool, of the video's size. box: left, top, right, bottom in its pixels, as the
+    system predicts it, which need not be the box around the mask.
+    """
+
+    score: float
+    mask: npt.NDArray[np.bool_]
+    box: tuple[float, float, float, float]
+
+
 class Segmenter(ABC):
     """A system, loaded and ready. Subclasses implement `_stream`, and `_session` where they can."""
 
@@ -143,6 +156,16 @@ class Segmenter(ABC):
     def published(self, benchmark: str) -> dict[str, Any]:
         """The options with which the published numbers on a benchmark were made, where they are not the usual ones."""
         return {}
+
+    def guesses(
+        self, video: Any, prompts: Prompt | str | Sequence[Any], frames: Sequence[int], **options: Any
+    ) -> Iterator[list[list[Guess]]] | None:
+        """All candidates for each prompt in single frames, where a system weighs several; None where it does not.
+
+        Some benchmarks count them all (A2D-Sentences, RefCOCO). Gives for each of `frames`, in their order, a list for
+        each prompt, best first. video, options and errors as in `stream`.
+        """
+        return None
 
     def stream(
         self, video: Any, prompts: Prompt | str | Sequence[Any], *, state: bytes | None = None, **options: Any

@@ -26,6 +26,7 @@ FOUND = [
     ("coco", benchmark_data.images, (), "AP", "results.json"),
     ("refcoco", benchmark_data.refcoco, (), "segm P@0.9", None),
     ("jhmdb-sentences", benchmark_data.jhmdb, (), "P@0.9", None),
+    ("a2d-sentences", benchmark_data.a2d, (), "P@0.5", None),
 ]
 
 

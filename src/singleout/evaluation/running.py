@@ -19,6 +19,7 @@ from singleout.errors import InputError
 from singleout.evaluation.benchmarks import get
 from singleout.evaluation.benchmarks.base import Benchmark, Job, Source
 from singleout.evaluation.benchmarks.predictions import RUN_FOLDER
+from singleout.evaluation.benchmarks.single import SingleFrames, guessed
 from singleout.evaluation.selection import open_frames
 from singleout.prompts import Phrase, Prompt
 from singleout.runs.folder import RunFolder, files_in
@@ -110,6 +111,26 @@ def run_benchmark(
     return archive
 
 
+def produce(
+    segmenter: Segmenter,
+    benchmark: Benchmark,
+    job: Job,
+    options: Mapping[str, Any],
+    *,
+    folder: Path,
+    stop: Stop = lambda: False,
+) -> list[Path]:
+    """Predict one job and write it down below `folder`; returns what was written.
+
+    Where all candidates of single frames count, they are asked for. Raises as `predict`.
+    """
+    if isinstance(benchmark, SingleFrames):
+        found = _guess(segmenter, benchmark, job, options, stop)
+        if found is not None:
+            return benchmark.save_guesses(job, found, folder)
+    return benchmark.save(job, predict(segmenter, benchmark, job, options, stop), folder)
+
+
 def predict(
     segmenter: Segmenter, benchmark: Benchmark, job: Job, options: Mapping[str, Any], stop: Stop = lambda: False
 ) -> list[Tracks]:
@@ -122,12 +143,8 @@ def predict(
     together = len(groups) > 1 and len(phrases) == len(groups) and segmenter.abilities.independent
     settings = {**segmenter.published(benchmark.name), **options}
     with open_frames(job.video, job.frames) as video:
-        position = {str(name): index for index, name in enumerate(video.frame_names)}
-        kept = list(job.keep or position)
-        missing = [name for name in kept if name not in position]
-        if missing:
-            raise InputError(f"{job.video} has no frame {missing[0]}, which the data set lists; it has {len(position)}")
-        place = {position[name]: index for index, name in enumerate(kept)}
+        kept = list(job.keep or map(str, video.frame_names))
+        place = {position: index for index, position in enumerate(_positions(video.frame_names, kept, job))}
 
         def ask(group: Sequence[Prompt]) -> Tracks:
             tracks = Tracks(
@@ -154,6 +171,33 @@ def predict(
         return [tracks.filter(lambda track, one=number: track.id == one) for number in range(1, len(phrases) + 1)]  # type: ignore[misc]
 
 
+def _guess(
+    segmenter: Segmenter, benchmark: SingleFrames, job: Job, options: Mapping[str, Any], stop: Stop
+) -> list[list[list[dict[str, Any]]]] | None:
+    """The candidates of the kept frames for each group of prompts; None where the system has none to tell."""
+    prompts = [prompt for group in job.asks() for prompt in group]
+    with open_frames(job.video, job.frames) as video:
+        frames = _positions(video.frame_names, list(job.keep or map(str, video.frame_names)), job)
+        made = segmenter.guesses(video, prompts, frames, **{**segmenter.published(benchmark.name), **options})
+        if made is None:
+            return None
+        found = []
+        for each in made:
+            found.append([guessed(guesses) for guesses in each])
+            if stop():
+                raise StoppedError(f"{job.name} was not finished")
+        return found
+
+
+def _positions(names: Sequence[str], kept: Sequence[str], job: Job) -> list[int]:
+    """Where the kept frames are in the video. Raises InputError for one that is not there."""
+    position = {str(name): index for index, name in enumerate(names)}
+    missing = [name for name in kept if name not in position]
+    if missing:
+        raise InputError(f"{job.video} has no frame {missing[0]}, which the data set lists; it has {len(position)}")
+    return [position[name] for name in kept]
+
+
 def check_task(segmenter: Segmenter, benchmark: Benchmark) -> None:
     """Refuse a model that does not do the benchmark's task, naming those that it does."""
     if benchmark.task not in segmenter.abilities.tasks:
@@ -170,8 +214,7 @@ def _here(
     check_task(segmenter, benchmark)
     options = dict(spec.options) | ({"device": spec.devices[0]} if spec.devices else {})
     for place in left:
-        answers = predict(segmenter, benchmark, jobs[place], options, stop)
-        yield place, benchmark.save(jobs[place], answers, folder)
+        yield place, produce(segmenter, benchmark, jobs[place], options, folder=folder, stop=stop)
 
 
 def _apart(
@@ -243,8 +286,8 @@ def _work(place: int) -> tuple[int, list[Path]]:
         raise StoppedError("stopped before it began")
     worker = process.worker
     job = worker.jobs[place]
-    answers = predict(worker.segmenter, worker.benchmark, job, worker.options, process.stop)
-    return place, worker.benchmark.save(job, answers, process.folder)
+    made = produce(worker.segmenter, worker.benchmark, job, worker.options, folder=process.folder, stop=process.stop)
+    return place, made
 
 
 @contextmanager

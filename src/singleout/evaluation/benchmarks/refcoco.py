@@ -17,17 +17,16 @@ from singleout.data.files import a_box
 from singleout.data.records import ImageResult, ImageSet, ListedImage
 from singleout.errors import InputError
 from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
-from singleout.evaluation.benchmarks.listed import Listed, refuse_nothing, results_file, write_part
-from singleout.evaluation.benchmarks.single import best_result, found_objects, result_look
+from singleout.evaluation.benchmarks.listed import refuse_nothing, results_file
+from singleout.evaluation.benchmarks.single import SingleFrames, best_result, result_look
 from singleout.evaluation.metrics.refcoco import RefCocoMetrics, UninextRefCocoMetrics
 from singleout.evaluation.report.values import Evaluation, ObjectResult
 from singleout.exports.layout import read_json
 from singleout.prompts import Phrase, Prompt
-from singleout.tracks import Tracks
 
 
 @dataclass(frozen=True)
-class RefCoco(Listed):
+class RefCoco(SingleFrames):
     """See the module."""
 
     def evaluate(
@@ -99,19 +98,10 @@ class RefCoco(Listed):
                 path,
                 partial(_asked, sentences),
                 num_frames=len(sentences),
-                about={"ids": [each.id for each in sentences]},
+                about={"samples": [[(0, each.id)] for each in sentences]},
             )
             for path, sentences in by_picture.items()
         ]
-
-    def save(self, job: Job, answers: Sequence[Tracks], folder: Path) -> list[Path]:
-        """The picture's part of results.json: every object that a sentence found, or an empty mask of score 0."""
-        results = [
-            {"image_id": key, "category_id": 1, **found}
-            for tracks, key in zip(answers, job.about["ids"], strict=True)
-            for found in found_objects(tracks, 0)
-        ]
-        return write_part(job, folder, results)
 
     def submission(self, folder: Path, archive: Path) -> None:
         """There is no server."""

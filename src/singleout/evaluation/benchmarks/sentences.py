@@ -18,17 +18,16 @@ from singleout.data import actions, images
 from singleout.data.records import ActionSample, ImageAnnotation, ImageResult, ImageSet, ListedImage
 from singleout.errors import InputError
 from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
-from singleout.evaluation.benchmarks.listed import Listed, refuse_nothing, results_file, write_part
-from singleout.evaluation.benchmarks.single import best_result, found_objects, result_look
+from singleout.evaluation.benchmarks.listed import refuse_nothing, results_file
+from singleout.evaluation.benchmarks.single import SingleFrames, best_result, result_look
 from singleout.evaluation.metrics.sentences import SentenceMetrics
 from singleout.evaluation.report.values import Evaluation, ObjectResult
 from singleout.prompts import Phrase, Prompt
-from singleout.tracks import Tracks
 from singleout.tracks import codes as run_length
 
 
 @dataclass(frozen=True)
-class Sentences(Listed):
+class Sentences(SingleFrames):
     """See the module. converted: the usual name of the truth in COCO's form."""
 
     converted: str = ""
@@ -77,16 +76,6 @@ class Sentences(Listed):
             by_source[sample.source.parent if self.jhmdb else sample.source].append(sample)
         return [self._job(source, samples) for source, samples in by_source.items()]
 
-    def save(self, job: Job, answers: Sequence[Tracks], folder: Path) -> list[Path]:
-        """The video's part of results.json: every object that a sentence found, or an empty mask of score 0."""
-        results = [
-            {"image_id": key, "category_id": 1, **found}
-            for tracks, wanted in zip(answers, job.about["samples"], strict=True)
-            for frame, key in wanted
-            for found in found_objects(tracks, frame)
-        ]
-        return write_part(job, folder, results)
-
     def submission(self, folder: Path, archive: Path) -> None:
         """There is no server."""
 
@@ -128,10 +117,13 @@ class Sentences(Listed):
             return sample.source.stem if self.jhmdb else f"{sample.frame - 1:05d}"
 
         keep = tuple(sorted({name_of(sample) for sample in samples}))
-        texts = list(dict.fromkeys(sample.text for sample in samples))
-        asked: list[tuple[Prompt, ...]] = [(Phrase(text),) for text in texts]
-        wanted = [[(keep.index(name_of(each)), each.id) for each in samples if each.text == text] for text in texts]
-        return Job(samples[0].video, source, lambda: asked, keep=keep, num_frames=len(texts), about={"samples": wanted})
+        wanted: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        for sample in samples:
+            # The published code of these sets (ReferFormer, SOC, MTTR) asks in small letters.
+            wanted[" ".join(sample.text.lower().split())].append((keep.index(name_of(sample)), sample.id))
+        asked: list[tuple[Prompt, ...]] = [(Phrase(text),) for text in wanted]
+        about = {"samples": list(wanted.values())}
+        return Job(samples[0].video, source, lambda: asked, keep=keep, num_frames=len(asked), about=about)
 
 
 _RESULT = "results.json, a list of {image_id, category_id: 1, score, segmentation}, all masks of every sample"
