@@ -9,23 +9,23 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 import metrics_loads as loads
 import plain_metrics as plain
 from singleout.data import cocovid, panoptic
-from singleout.data.records import ImageAnnotation, ImageResult, TrackAnnotation, TrackResult
+from singleout.data.records import ImageAnnotation, ImageResult, PanopticVideo, TrackAnnotation, TrackResult
+from singleout.evaluation.benchmarks.pairs import side_by_side
+from singleout.evaluation.benchmarks.vipseg import paired_segments
 from singleout.evaluation.evaluating import evaluate
 from singleout.evaluation.metrics.davis import Davis, VideoScores, semi_supervised
 from singleout.evaluation.metrics.image_ap import ImageAP
 from singleout.evaluation.metrics.label_codes import encode_labels
-from singleout.evaluation.metrics.panoptic import FramePairs, PanopticFrame, Segment, pair_segments
+from singleout.evaluation.metrics.panoptic import FramePairs
 from singleout.evaluation.metrics.semantic import SemanticConfusion
 from singleout.evaluation.metrics.sentences import SentenceMetrics
 from singleout.evaluation.metrics.stq import SegmentationTrackingQuality
@@ -34,7 +34,7 @@ from singleout.evaluation.metrics.viposeg import mask_and_boundary_iou
 from singleout.evaluation.metrics.vpq import VideoPanopticQuality
 from singleout.evaluation.metrics.vspw import VideoSemanticSegmentation
 from singleout.exports.panoptic import read_segment_ids
-from singleout.media.ahead import read_ahead
+from singleout.exports.pictures import read_numbers
 
 Ids = npt.NDArray[np.integer[Any]]
 Track = TypeVar("Track", TrackAnnotation, TrackResult)
@@ -58,14 +58,14 @@ class Stopwatch:
 # J and F on the real sequences
 
 
-def _ids(path: Path) -> npt.NDArray[np.uint8]:
-    with Image.open(path) as picture:
-        return np.asarray(picture)
+def _true_ids(path: Path) -> Ids:
+    return (read_numbers(path) > 127).view(np.uint8)
 
 
 def _pairs(folder: Path, name: str) -> Iterator[tuple[Ids, Ids]]:
-    for path in sorted((folder / "data" / "Annotations" / "480p" / name).glob("*.png")):
-        yield _ids(folder / "predictions" / name / path.name), (_ids(path) > 127).view(np.uint8)
+    """Prediction and truth of each frame, read ahead in two threads."""
+    truth = sorted((folder / "data" / "Annotations" / "480p" / name).glob("*.png"))
+    return side_by_side(truth, lambda path: read_numbers(folder / "predictions" / name / path.name), _true_ids)
 
 
 def _sequences(folder: Path) -> list[str]:
@@ -73,12 +73,11 @@ def _sequences(folder: Path) -> list[str]:
 
 
 def jf_files(folder: Path, watch: Stopwatch) -> float:
-    """Both pictures of every frame are read in a thread while the one before is compared."""
+    """Both pictures of every frame are read in threads while the ones before are compared."""
     with watch:
         davis = Davis()
         for name in _sequences(folder):
-            frames = read_ahead(partial(_pairs, folder, name), 4)
-            davis.add(name, semi_supervised(frames, where=name))
+            davis.add(name, semi_supervised(_pairs(folder, name), where=name))
         return davis.result().jf_mean
 
 
@@ -116,26 +115,16 @@ def jf_plain(folder: Path, watch: Stopwatch) -> float:
 # Panoptic clips
 
 
-def _clips(folder: Path) -> Iterator[tuple[str, list[FramePairs]]]:
+def _clip_pairs(folder: Path) -> list[tuple[PanopticVideo, PanopticVideo]]:
+    """Each clip, true and predicted."""
     truth = panoptic.read_vipseg(folder / "data")
     found = panoptic.read_videos(folder / "predictions" / "pred.json", folder / "predictions" / "pan_pred")
-    for video, other in zip(truth.videos, found.videos, strict=True):
-        frames = [
-            pair_segments(
-                *(
-                    PanopticFrame(
-                        read_segment_ids(frame.picture),
-                        [
-                            Segment(each.id, each.category_id, each.iscrowd, int(each.area or 0))
-                            for each in frame.segments
-                        ],
-                    )
-                    for frame in pair
-                )
-            )
-            for pair in zip(video.frames, other.frames, strict=True)
-        ]
-        yield video.name, frames
+    return list(zip(truth.videos, found.videos, strict=True))
+
+
+def _clips(folder: Path) -> Iterator[tuple[str, list[FramePairs]]]:
+    for true, found in _clip_pairs(folder):
+        yield true.name, list(paired_segments(list(zip(true.frames, found.frames, strict=True))))
 
 
 def _things() -> dict[int, bool]:
@@ -167,9 +156,7 @@ def panoptic_command(folder: Path, watch: Stopwatch) -> float:
 
 
 def _plain_clips(folder: Path, most: int) -> Iterator[plain.PanopticVideo]:
-    truth = panoptic.read_vipseg(folder / "data")
-    found = panoptic.read_videos(folder / "predictions" / "pred.json", folder / "predictions" / "pan_pred")
-    for pair in list(zip(truth.videos, found.videos, strict=True))[:most]:
+    for pair in _clip_pairs(folder)[:most]:
         parts: list[Any] = []
         for video in pair:
             parts.append(np.stack([read_segment_ids(frame.picture) for frame in video.frames]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -159,12 +160,23 @@ class TestStatistics:
                 golden[name.replace("values", "M_R_D")], abs=1e-12, nan_ok=True
             ), name
 
-    def test_decay_of_a_long_video_as_it_is_meant(self):
-        values = np.linspace(1, 0, 401)
-        assert statistics(values, wrap=False).decay == pytest.approx(0.75)
-        assert statistics(values).decay != pytest.approx(0.75) and np.isnan(statistics(values[:256]).decay)
-        short = values[:200]
-        assert statistics(short) == statistics(short, wrap=False)
+    @pytest.mark.parametrize("num_frames", [254, 255, 256, 257, 300, 400, 512, 513, 1000, 1025])
+    def test_decay_around_and_beyond_256_frames_is_that_of_eight_bits(self, num_frames):
+        values = np.random.default_rng(num_frames).random(num_frames)
+        # numpy's own arithmetic in eight bits, whose sums with 1 stay eight bits from numpy 2 on.
+        borders = (np.round(np.linspace(1, num_frames, 5) + 1e-10) - 1).astype(np.uint8)
+        ends = borders + np.uint8(1)
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            first, last = (np.mean(values[borders[quarter] : ends[quarter + 1]]) for quarter in (0, 3))
+        assert statistics(values).decay == pytest.approx(first - last, abs=1e-12, nan_ok=True)
+
+    @pytest.mark.parametrize(("num_frames", "same"), [(255, True), (256, False), (257, False), (300, False)])
+    def test_decay_as_it_is_meant(self, num_frames, same):
+        values = np.linspace(1, 0, num_frames)
+        meant = statistics(values, wrap=False)
+        assert meant.decay == pytest.approx(0.75, abs=0.01)
+        assert (statistics(values) == meant) == same
 
     def test_recall_is_strict_and_frames_without_value_are_left_out_of_means(self):
         found = statistics(np.array([0.5, 0.75, np.nan, 0.25]))

@@ -8,7 +8,6 @@ from typing import Any
 
 from singleout.data.files import (
     a_box,
-    a_code,
     a_number,
     a_part,
     an_id,
@@ -22,6 +21,7 @@ from singleout.data.records import ListedVideo, Rle, TrackAnnotation, TrackResul
 from singleout.errors import InputError
 from singleout.exports.entries import entries_of, number
 from singleout.exports.layout import read_json, without_collection
+from singleout.exports.rle import all_from_json
 from singleout.vocabularies.categories import parse
 
 _VIDEO_KEYS = {"id", "width", "height", "length", "file_names"}
@@ -152,11 +152,9 @@ def _the_video(entry: Mapping[str, Any], known: Mapping[int | str, ListedVideo],
 
 
 def _codes(entry: Mapping[str, Any], video: ListedVideo, where: str) -> tuple[Rle | None, ...]:
-    codes = _per_frame(entry, "segmentations", video, where)
-    return tuple(
-        None if code is None else a_code(code, video.height, video.width, f"{where}, frame {frame}")
-        for frame, code in enumerate(codes)
-    )
+    size = [video.height, video.width]
+    codes = all_from_json(_per_frame(entry, "segmentations", video, where), video.height, video.width, where)
+    return tuple([None if code is None else {"size": size, "counts": code} for code in codes])
 
 
 def _per_frame(entry: Mapping[str, Any], key: str, video: ListedVideo, where: str) -> list[Any]:

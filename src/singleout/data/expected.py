@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from singleout.data.panoptic import Numbers
 from singleout.errors import InputError
 from singleout.exports.panoptic import read_segment_ids
 from singleout.exports.pictures import read_numbers
 
 Kind = Literal["image", "numbers", "segments", "file", "folder"]
 Size: TypeAlias = tuple[int, int]
-Judge: TypeAlias = Callable[[npt.NDArray[np.int32]], str | None]
+Judge: TypeAlias = Callable[[Numbers], str | None]
 """Told the numbers of a picture, says what is wrong with them."""
 
 _NUMBERS = frozenset({"1", "L", "P", "I", "I;16", "I;16B"})
@@ -99,7 +99,7 @@ def only(allowed: Iterable[int], why: str) -> Judge:
     """A judge that takes these numbers and no others. why: what is said of another one."""
     known = np.fromiter(allowed, np.int64)
 
-    def judge(numbers: npt.NDArray[np.int32]) -> str | None:
+    def judge(numbers: Numbers) -> str | None:
         strange = np.setdiff1d(np.unique(numbers), known)
         return f"has the number {strange[0]}, {why}" if strange.size else None
 
@@ -110,7 +110,7 @@ def exactly(listed: Iterable[int], where: str) -> Judge:
     """A judge that wants each of these numbers and, but for 0, no others. where: the file that lists them."""
     known = np.fromiter(listed, np.int64)
 
-    def judge(numbers: npt.NDArray[np.int32]) -> str | None:
+    def judge(numbers: Numbers) -> str | None:
         shown = np.setdiff1d(np.unique(numbers), [0])
         strange, unseen = np.setdiff1d(shown, known), np.setdiff1d(known, shown)
         if strange.size:

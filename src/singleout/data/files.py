@@ -157,7 +157,8 @@ def a_box(value: Any, where: str) -> tuple[float, float, float, float]:
     """A box of four finite numbers. Raises InputError otherwise."""
     if isinstance(value, list) and len(value) == 4 and set(map(type, value)) <= {int, float}:
         left, top, width, height = map(float, value)
-        if math.isfinite(left) and math.isfinite(top) and math.isfinite(width) and math.isfinite(height):
+        # Of four finite numbers and one that is not, the sum is not finite.
+        if math.isfinite(left + top + width + height) or all(map(math.isfinite, (left, top, width, height))):
             return left, top, width, height
     raise InputError(f"{where}: expected a box of four numbers, got {value!r:.60}")
 

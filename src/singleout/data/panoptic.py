@@ -28,7 +28,7 @@ from singleout.exports.entries import entries_of, number
 from singleout.exports.layout import check_name
 from singleout.vocabularies.categories import parse
 
-Numbers = npt.NDArray[np.int32]
+Numbers = npt.NDArray[np.integer[Any]]
 # Raw VIPSeg: 1 to 124 is stuff, or a thing whose instance is not told; a thing's instance is category * 100 + number.
 RAW_CATEGORIES = 124
 

@@ -184,9 +184,11 @@ def read_segment_ids(path: Path) -> Ids:
                 raise InputError(
                     f"{path}: expected an RGB PNG with id = R + 256 G + 65536 B, its mode is {picture.mode}"
                 )
-            channels = np.asarray(picture).astype(np.int32)
+            picture.load()
+            # Pillow holds RGB as four bytes a pixel, the last one filling: a number, of which red is the lowest byte.
+            numbers = np.frombuffer(picture.tobytes("raw", "RGBX"), "<u4").reshape(picture.height, picture.width)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} cannot be read as a picture: {error}") from error
-    return channels[..., 0] + 256 * channels[..., 1] + 65536 * channels[..., 2]
+    return (numbers & np.uint32(0xFFFFFF)).view(np.int32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from singleout.tracks import Tracks
 
-Ids = npt.NDArray[np.int32]
+Ids = npt.NDArray[np.integer[Any]]
+_EIGHT_BITS = frozenset({"1", "L", "P"})
 
 
 def index_picture(numbers: npt.NDArray[np.integer], *, sixteen_bit: bool = False, palette: bool = False) -> Image.Image:
@@ -37,7 +38,7 @@ def index_picture(numbers: npt.NDArray[np.integer], *, sixteen_bit: bool = False
 
 
 def read_numbers(path: Path) -> Ids:
-    """The numbers in a PNG of one channel as they are: (height, width).
+    """The numbers in a PNG of one channel as they are: (height, width) uint8, or int32 where they have more bits.
 
     Raises InputError, naming the file, for RGB and for a file that cannot be read.
     """
@@ -45,12 +46,12 @@ def read_numbers(path: Path) -> Ids:
 
     try:
         with Image.open(path) as picture:
-            if picture.mode not in {"1", "L", "P", "I", "I;16", "I;16B"}:
+            if picture.mode not in _EIGHT_BITS | {"I", "I;16", "I;16B"}:
                 raise InputError(
                     f"{path}: expected a number at each pixel (a palette or grey PNG) but its mode is {picture.mode}; "
                     "colours do not say which number is meant"
                 )
-            return np.asarray(picture).astype(np.int32)
+            return np.asarray(picture).astype(np.uint8 if picture.mode in _EIGHT_BITS else np.int32, copy=False)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, InputError):
             raise

@@ -33,10 +33,12 @@ def read_ids(path: str | os.PathLike[str]) -> npt.NDArray[np.int32]:
             if image.format in ("JPEG", "MPO"):
                 raise InputError(f"{file}: a mask must not be a JPEG, which blurs object ids; save it as PNG")
             mode = image.mode
-            if mode in ("1", "L", "P") or mode.startswith("I"):
-                values = np.asarray(image).astype(np.int32)
-            else:
-                values = _same_channels(file, image)
+            if mode not in ("1", "L", "P") and not mode.startswith("I"):
+                raise InputError(
+                    f"{file}: the picture is in colour, but a mask holds one object id per pixel; save it as a palette "
+                    "or grey PNG (0 is background, 1 the first object)"
+                )
+            values = np.asarray(image)
     except UnidentifiedImageError as error:
         raise InputError(f"{file}: this is not a picture; give a mask as PNG") from error
     except Image.DecompressionBombError as error:
@@ -45,13 +47,6 @@ def read_ids(path: str | os.PathLike[str]) -> npt.NDArray[np.int32]:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{file}: the mask cannot be read ({reason(error)})") from error
-    if mode != "P" and bool(np.isin(values, (0, 255)).all()):
+    if mode != "P" and bool(((values == 0) | (values == 255)).all()):
         return (values > 0).astype(np.int32)
-    return values
-
-
-def _same_channels(file: Path, image: object) -> npt.NDArray[np.int32]:
-    raise InputError(
-        f"{file}: the picture is in colour, but a mask holds one object id per pixel; save it as a palette or grey "
-        "PNG (0 is background, 1 the first object)"
-    )
+    return values.astype(np.int32)

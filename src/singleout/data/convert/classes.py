@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from singleout.data.convert.document import OnStep
 from singleout.data.files import first_of, is_picture, read_names, the_folder
+from singleout.data.panoptic import Numbers
 from singleout.data.semantic import layout_of
 from singleout.errors import InputError
 from singleout.exports.pictures import read_numbers
 from singleout.media.atomic import atomic_path
 from singleout.vocabularies.categories import categories, number_table
 
-Numbers = npt.NDArray[np.int32]
 _SHORT_SIDE = 512
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from singleout.exports.pictures import index_picture
 from singleout.media.atomic import atomic_path
 from singleout.tracks import FrameCodes, FrameMasks, Tracks
 
-Labels = npt.NDArray[np.int32]
+Labels = npt.NDArray[np.integer[Any]]
 # Below every probability: the most probable class takes the pixel, however little probable it is.
 _ANYTHING = -1.0
 

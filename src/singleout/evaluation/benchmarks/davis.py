@@ -20,14 +20,13 @@ from singleout.errors import InputError
 from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_folder, quietly
 from singleout.evaluation.benchmarks.id_pictures import IdPictures
 from singleout.evaluation.benchmarks.looks import look_at, one_id
-from singleout.evaluation.benchmarks.predictions import IdReader, Ids, id_reader, only_binary, same_size
+from singleout.evaluation.benchmarks.pairs import same_size, side_by_side
+from singleout.evaluation.benchmarks.predictions import IdReader, Ids, id_reader, only_binary
 from singleout.evaluation.metrics import davis as metric
 from singleout.evaluation.report.values import Evaluation, ObjectResult
 from singleout.exports.pictures import read_numbers
-from singleout.media.ahead import read_ahead
 from singleout.prompts import Mask, Prompt
 
-_AHEAD = 4
 _STATISTICS = ("Mean", "Recall", "Decay")
 _SERVER = {"GlobalMean": "J&F-Mean", "JMean": "J-Mean", "JRecall": "J-Recall", "JDecay": "J-Decay"}
 _SERVER |= {"FMean": "F-Mean", "FRecall": "F-Recall", "FDecay": "F-Decay"}
@@ -65,8 +64,11 @@ class Davis(IdPictures):
             on_video(video.name, done, len(videos))
         result, notes = scores.result(), read.notes
         longest = max(len(frames) for frames in wanted.values())
-        if longest > 256 and not corrected:
-            notes += (f"decay is not what it should be: the official evaluator miscounts above 256 frames ({longest})",)
+        if longest >= metric.WRAPS_FROM and not corrected:
+            notes += (
+                f"decay is not what it should be: the official evaluator miscounts from {metric.WRAPS_FROM} frames on "
+                f"({longest})",
+            )
         table = result.row()
         return Evaluation(
             self.name,
@@ -136,8 +138,7 @@ class Davis(IdPictures):
     def score(self, video: ObjectVideo, read: IdReader) -> metric.VideoScores:
         """J and F of one sequence. Raises InputError, naming the frame, for predictions that do not fit the truth."""
         if self.unsupervised:
-            pairs = read_ahead(lambda: self._pairs(video, read, video.frame_names), _AHEAD)
-            return metric.unsupervised(pairs, where=video.name)
+            return metric.unsupervised(self._pairs(video, read, video.frame_names), where=video.name)
         names = self._scored(video.frame_names)
         first = self._truth(video, video.frame_names[0])
         most = int(np.max(first, where=first != metric.VOID, initial=0))
@@ -147,7 +148,7 @@ class Davis(IdPictures):
             yield from self._pairs(video, read, names, most)
             yield None, None
 
-        return metric.semi_supervised(read_ahead(frames, _AHEAD), where=video.name)
+        return metric.semi_supervised(frames(), where=video.name)
 
     def _pairs(
         self,
@@ -156,23 +157,24 @@ class Davis(IdPictures):
         names: Sequence[str],
         most: int = metric.MAX_PROPOSALS,
     ) -> Iterator[tuple[Ids, Ids]]:
-        for name in names:
-            found, true = self._predicted(read, video, name), self._truth(video, name)
-            same_size(found, true, read.where(video.name, name))
+        both = side_by_side(names, partial(self._predicted, read, video), partial(self._truth, video))
+        for name, (found, true) in zip(names, both, strict=True):
+            where = read.where(video.name, name)
+            same_size(found, true, where)
             largest = int(found.max(initial=0))
             if largest > most:
                 what = "proposals are taken" if self.unsupervised else "objects are in the truth"
                 raise InputError(
-                    f"{read.where(video.name, name)} has the object id {largest}, but only {most} {what}: ids "
-                    "are 1, 2, 3, …, and a mask of one object holds 0 and 1"
+                    f"{where} has the object id {largest}, but only {most} {what}: ids are 1, 2, 3, …, and a mask of "
+                    "one object holds 0 and 1"
                 )
             yield found, true
 
     def _asked(self, video: ObjectVideo) -> list[tuple[Prompt, ...]]:
         ((frame, path),) = video.given.items()
         ids = read_numbers(path)
-        ids = only_binary(ids) if self.binary else np.where(ids == metric.VOID, np.int32(0), ids)
-        return [(Mask(ids, frame=video.frame_names.index(frame), source=str(path)),)]
+        ids = only_binary(ids) if self.binary else np.where(ids == metric.VOID, 0, ids)
+        return [(Mask(ids.astype(np.int32), frame=video.frame_names.index(frame), source=str(path)),)]
 
 
 def check_truth(videos: Sequence[ObjectVideo]) -> None:
@@ -200,7 +202,7 @@ def official_files(table: Mapping[str, float], objects: Sequence[ObjectResult], 
 
 _RESULT = "<sequence>/<frame>.png, palette PNGs with the object number as index"
 _ARCHIVE = "a zip with the folders of the sequences directly at its top"
-_DECAY = "decay of objects with more than 256 frames"
+DECAY = f"decay of objects with {metric.WRAPS_FROM} frames or more"
 BENCHMARKS = (
     Davis(
         "davis2016",
@@ -210,7 +212,7 @@ BENCHMARKS = (
         "<sequence>/<frame>.png, PNGs of 0 and 255 or of 0 and 1",
         _ARCHIVE,
         ("resolution",),
-        _DECAY,
+        DECAY,
         year=2016,
     ),
     Davis(
@@ -221,7 +223,7 @@ BENCHMARKS = (
         _RESULT,
         _ARCHIVE,
         ("resolution",),
-        _DECAY,
+        DECAY,
     ),
     Davis(
         "davis2017-unsupervised",
@@ -231,7 +233,7 @@ BENCHMARKS = (
         _RESULT,
         _ARCHIVE,
         ("resolution",),
-        _DECAY,
+        DECAY,
         unsupervised=True,
     ),
 )

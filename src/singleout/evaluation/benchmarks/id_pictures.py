@@ -6,15 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from singleout.data.records import ObjectVideo
-from singleout.errors import InputError
 from singleout.evaluation.benchmarks.base import Benchmark, Job
 from singleout.exports import FORMATS
 from singleout.exports.layout import pack
-from singleout.exports.pictures import read_numbers
-from singleout.prompts import Mask, Prompt
 from singleout.tracks import FrameMasks, Tracks
 
 
@@ -40,23 +34,3 @@ class IdPictures(Benchmark):
     def submission(self, folder: Path, archive: Path) -> Path | None:
         """The zip has the videos at its top, or in the folder `top`."""
         return pack(folder / self.top, archive, top=self.top)
-
-
-def entering(video: ObjectVideo) -> list[tuple[Prompt, ...]]:
-    """The masks that a model is given: in each frame those objects that are first shown there.
-
-    Raises InputError where no object is shown.
-    """
-    prompts: list[Prompt] = []
-    met: set[int] = set()
-    listed = {each.id: each.frames[0] for each in video.objects if each.frames}
-    for frame, path in sorted(video.given.items(), key=lambda item: video.frame_names.index(item[0])):
-        ids = read_numbers(path)
-        new = [one for one in np.unique(ids).tolist() if one and one not in met and listed.get(one, frame) == frame]
-        met.update(new)
-        if new:
-            shown = np.where(np.isin(ids, new), ids, np.int32(0))
-            prompts.append(Mask(shown, frame=video.frame_names.index(frame), source=str(path)))
-    if not prompts:
-        raise InputError(f"no object of {video.name} is shown in the frames in which the data set says that they enter")
-    return [tuple(prompts)]

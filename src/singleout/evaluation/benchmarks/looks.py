@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ def look_at(frames: Sequence[str], images: Mapping[str, Path], truth: Masks, pre
     return look
 
 
-def one_id(read: Callable[[str], npt.NDArray[np.int32]], number: int) -> Masks:
+def one_id(read: Callable[[str], npt.NDArray[np.integer[Any]]], number: int) -> Masks:
     """The mask of one object, where `read` gives the ids of a frame."""
 
     def mask(frame: str) -> Bool:

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from singleout.errors import InputError
 from singleout.exports.pictures import read_numbers
 
-Ids = npt.NDArray[np.int32]
+Ids = npt.NDArray[np.integer[Any]]
 
 RUN_FOLDER = "predictions"
 """Where `singleout run` keeps predictions in its --out."""
@@ -128,18 +129,9 @@ def id_reader(predictions: Path, frames: Mapping[str, Sequence[str]], top: str =
     return _PictureReader(folder, unknown_videos(folder, videos))
 
 
-def same_size(ids: npt.NDArray[np.generic], truth: npt.NDArray[np.generic], where: str | Path) -> None:
-    """Refuse a prediction of another size than its truth; both (height, width)."""
-    if ids.shape != truth.shape:
-        raise InputError(
-            f"{where} is {ids.shape[1]}x{ids.shape[0]} but the truth of this frame is "
-            f"{truth.shape[1]}x{truth.shape[0]}: predictions must have the size of the data set's frames"
-        )
-
-
 def only_binary(ids: Ids) -> Ids:
     """The one object of a picture, 1 wherever there is anything, as DAVIS-2016's 0 and 255 are meant."""
-    return (ids > 0).astype(np.int32)
+    return (ids > 0).view(np.uint8)
 
 
 class _PictureReader(IdReader):

@@ -15,7 +15,7 @@ from singleout.data.referring import REF_DAVIS_ANNOTATORS, read_ref_davis
 from singleout.errors import InputError
 from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_folder, quietly
 from singleout.evaluation.benchmarks.davis import BENCHMARKS as _DAVIS
-from singleout.evaluation.benchmarks.davis import check_truth, official_files
+from singleout.evaluation.benchmarks.davis import DECAY, check_truth, official_files
 from singleout.evaluation.benchmarks.id_pictures import IdPictures
 from singleout.evaluation.benchmarks.predictions import id_reader
 from singleout.evaluation.metrics import davis as metric
@@ -123,6 +123,6 @@ BENCHMARKS = (
         "anno_0 … anno_3/<sequence>/<frame>.png, palette PNGs with the object number as index",
         "none: there is no server",
         ("samples",),
-        "decay of objects with more than 256 frames",
+        DECAY,
     ),
 )

@@ -20,21 +20,20 @@ from singleout.data.records import ReferringVideo, Sentence
 from singleout.errors import InputError
 from singleout.evaluation.benchmarks.base import Benchmark, Job, OnVideo, Source, frames_folder, quietly
 from singleout.evaluation.benchmarks.looks import look_at
-from singleout.evaluation.benchmarks.predictions import same_size, top_folder, unknown_videos
+from singleout.evaluation.benchmarks.pairs import another_number, same_size, side_by_side
+from singleout.evaluation.benchmarks.predictions import top_folder, unknown_videos
 from singleout.evaluation.metrics.vos import Referring as Gathered
 from singleout.evaluation.metrics.vos import sentence_scores
 from singleout.evaluation.report.values import Evaluation, ObjectResult
 from singleout.exports import FORMATS
 from singleout.exports.layout import pack
 from singleout.exports.pictures import read_numbers
-from singleout.media.ahead import read_ahead
 from singleout.prompts import Phrase, Prompt
 from singleout.tracks import Tracks
 from singleout.tracks import codes as run_length
 
 Bool = npt.NDArray[np.bool_]
 _TOP = "Annotations"
-_AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Referring(Benchmark):
             images = dict(zip(video.frame_names, video.images, strict=True))
             for sentence in video.sentences:
                 truth, found = partial(_truth, video, sentence), partial(_predicted, folder, video.name, sentence.id)
-                pairs = read_ahead(partial(_pairs, video, truth, found), _AHEAD)
+                pairs = _pairs(video, truth, found)
                 j, f = sentence_scores(pairs, where=f"{video.name}, sentence {sentence.id}")
                 mean_j, mean_f = gathered.add(j, f)
                 values = {"J&F": (mean_j + mean_f) / 2, "J": mean_j, "F": mean_f}
@@ -167,8 +166,8 @@ def _check_predictions(video: ReferringVideo, folder: Path) -> None:
 
 
 def _pairs(video: ReferringVideo, truth: partial[Bool], found: partial[Bool]) -> Iterator[tuple[Bool, Bool]]:
-    for name in video.frame_names:
-        predicted, true = found(name), truth(name)
+    both = side_by_side(video.frame_names, found, truth)
+    for name, (predicted, true) in zip(video.frame_names, both, strict=True):
         same_size(predicted, true, f"the prediction {'/'.join(found.args[1:])}/{name}.png")
         yield predicted, true
 
@@ -205,9 +204,9 @@ def _size(video: ReferringVideo) -> tuple[int, int]:
 def _predicted(folder: Path, video: str, sentence: str, frame: str) -> Bool:
     path = folder / video / sentence / f"{frame}.png"
     values = read_numbers(path)
-    strange = np.setdiff1d(values, (0, 1, 255))
-    if len(strange):
-        raise InputError(f"{path} holds the value {strange[0]}: the mask of a sentence is a picture of 0 and 255")
+    strange = another_number(values, (0, 1, 255))
+    if strange is not None:
+        raise InputError(f"{path} holds the value {strange}: the mask of a sentence is a picture of 0 and 255")
     return values > 0
 
 

@@ -22,7 +22,7 @@ from singleout.evaluation.benchmarks.archive import below, pack_files
 from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
 from singleout.evaluation.benchmarks.class_maps import ClassMaps, Labels, class_numbers, label_maps, write_map
 from singleout.evaluation.benchmarks.looks import read_picture
-from singleout.evaluation.benchmarks.predictions import same_size
+from singleout.evaluation.benchmarks.pairs import same_size, side_by_side
 from singleout.evaluation.metrics.label_codes import encode_labels
 from singleout.evaluation.metrics.semantic import SemanticConfusion
 from singleout.evaluation.report.values import Evaluation, Look, ObjectResult
@@ -30,13 +30,11 @@ from singleout.exports.entries import entries_of, number
 from singleout.exports.layout import read_json, text_file, write_json_list
 from singleout.exports.pictures import read_numbers
 from singleout.exports.rle import as_rle, size_of
-from singleout.media.ahead import read_ahead
 from singleout.prompts import Categories, Prompt
 from singleout.tracks import Tracks
 from singleout.tracks import codes as run_length
 
 _LISTING = "sem_seg_predictions.json"
-_AHEAD = 4
 Read = Callable[[ClassImage], Labels]
 
 
@@ -57,8 +55,9 @@ class Semantic(ClassMaps):
         read = _reader(predictions, truth)
         confusion = SemanticConfusion(len(truth.class_names), ignore=truth.ignore)
         objects = []
-        pairs = read_ahead(partial(_pairs, truth, read), _AHEAD)
-        for done, (image, (true, found)) in enumerate(zip(truth.images, pairs, strict=True), 1):
+        pairs = side_by_side(truth.images, read, lambda image: read_numbers(image.truth))
+        for done, (image, (found, true)) in enumerate(zip(truth.images, pairs, strict=True), 1):
+            same_size(found, true, f"the prediction {image.name}")
             confusion.add(true, found, where=image.name)
             labelled = true != truth.ignore
             total = np.count_nonzero(labelled)
@@ -177,13 +176,6 @@ def _decoded(codes: Sequence[tuple[int, Any, str]]) -> Labels:
     if labels.min() < 0:
         raise InputError(f"{codes[0][2]}: the masks of its image leave pixels without a class")
     return labels
-
-
-def _pairs(truth: ClassImageSet, read: Read) -> Iterator[tuple[Labels, Labels]]:
-    for image in truth.images:
-        true, found = read_numbers(image.truth), read(image)
-        same_size(found, true, f"the prediction {image.name}")
-        yield true, found
 
 
 def _look(image: ClassImage, read: Read, ignore: int, index: int) -> Look:

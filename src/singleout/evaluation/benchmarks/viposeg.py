@@ -6,9 +6,8 @@ and truth by their order in the folders; here they are paired by name, which is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +15,15 @@ import numpy as np
 from singleout.data import viposeg
 from singleout.data.records import ObjectVideo
 from singleout.errors import InputError
-from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_folder, quietly
+from singleout.evaluation.benchmarks import entering
+from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
 from singleout.evaluation.benchmarks.davis import check_truth
-from singleout.evaluation.benchmarks.id_pictures import IdPictures, entering
-from singleout.evaluation.benchmarks.looks import look_at, one_id
-from singleout.evaluation.benchmarks.predictions import IdReader, Ids, id_reader, same_size
+from singleout.evaluation.benchmarks.id_pictures import IdPictures
+from singleout.evaluation.benchmarks.predictions import IdReader, id_reader
 from singleout.evaluation.metrics.viposeg import Viposeg as Gathered
 from singleout.evaluation.metrics.viposeg import ViposegScores, group_of, video_scores
 from singleout.evaluation.report.values import Evaluation, ObjectResult
 from singleout.exports.pictures import read_numbers
-from singleout.media.ahead import read_ahead
-
-_AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,8 @@ class Viposeg(IdPictures):
         for done, video in enumerate(videos, 1):
             groups = {each.id: group_of(video.name, each.category_id or 0) for each in video.objects}
             enters = _enters(video, groups)
-            pairs = read_ahead(partial(_pairs, video, groups, read), _AHEAD)
+            frames = tuple(video.truth)
+            pairs = entering.pairs(video, frames, read, needed=frames)
             scores = video_scores(pairs, enters, where=video.name)
             gathered.add(scores, groups)
             objects += _objects(video, scores, groups, read)
@@ -61,19 +58,12 @@ class Viposeg(IdPictures):
     def open(self, data: Source) -> list[Job]:
         """A video a job: the masks of the reference frames, each with the objects that it shows first."""
         return [
-            Job(
-                video.name,
-                frames_folder(video),
-                partial(entering, video),
-                frames=video.frame_names,
-                keep=tuple(video.truth) or video.frame_names,
-                num_frames=len(video.frame_names),
-            )
+            entering.job(video, tuple(video.truth) or video.frame_names)
             for video in viposeg.read(data.root, split=str(data.split))
         ]
 
 
-def _enters(video: ObjectVideo, groups: dict[int, str]) -> dict[int, int]:
+def _enters(video: ObjectVideo, groups: Mapping[int, str]) -> dict[int, int]:
     """Object to the index, among the frames of truth, of the reference frame that shows it first."""
     frames = list(video.truth)
     enters: dict[int, int] = {}
@@ -90,37 +80,19 @@ def _enters(video: ObjectVideo, groups: dict[int, str]) -> dict[int, int]:
     return enters
 
 
-def _pairs(video: ObjectVideo, groups: dict[int, str], read: IdReader) -> Iterator[tuple[Ids, Ids]]:
-    known = [0, *groups]
-    for name, path in video.truth.items():
-        found, true = read(video.name, name), read_numbers(path)
-        where = read.where(video.name, name)
-        same_size(found, true, where)
-        strange = np.setdiff1d(found, known)
-        if len(strange):
-            raise InputError(f"{where} has the object id {strange[0]}, which the video does not have")
-        yield found, true
-
-
 def _objects(
-    video: ObjectVideo, scores: ViposegScores, groups: dict[int, str], read: IdReader
+    video: ObjectVideo, scores: ViposegScores, groups: Mapping[int, str], read: IdReader
 ) -> Iterator[ObjectResult]:
     frames = tuple(video.truth)
-    images = dict(zip(video.frame_names, video.images, strict=True))
     for number in np.unique(scores.object_ids).tolist():
         mine = scores.object_ids == number
         j, boundary = (np.full(len(frames), np.nan) for _ in range(2))
         j[scores.frames[mine]], boundary[scores.frames[mine]] = scores.j[mine], scores.boundary[mine]
         mean = float(scores.j[mine].mean()), float(scores.boundary[mine].mean())
         values = {"iou": sum(mean) / 2, "miou": mean[0], "biou": mean[1]}
-        truth, found = one_id(partial(_true_ids, video), number), one_id(partial(read, video.name), number)
-        look = look_at(frames, images, truth, found)
         name = f"{number} ({groups[number].replace('_', ' ')})"
-        yield ObjectResult(video.name, name, values, values["iou"], {"J": j, "B": boundary}, frames, look)
-
-
-def _true_ids(video: ObjectVideo, frame: str) -> Ids:
-    return read_numbers(video.truth[frame])
+        series = {"J": j, "B": boundary}
+        yield entering.result(video, frames, read, number, name=name, values=values, series=series)
 
 
 BENCHMARKS = (

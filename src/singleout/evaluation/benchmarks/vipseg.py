@@ -7,7 +7,7 @@ Frames of prediction and truth are paired by name; the evaluator of the data set
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from singleout.errors import InputError
 from singleout.evaluation.benchmarks.archive import below, pack_files
 from singleout.evaluation.benchmarks.base import Benchmark, Job, OnVideo, Source, quietly
 from singleout.evaluation.benchmarks.looks import read_picture
+from singleout.evaluation.benchmarks.pairs import side_by_side
 from singleout.evaluation.metrics.panoptic import FramePairs, PanopticFrame, Segment, pair_segments
 from singleout.evaluation.metrics.stq import SegmentationTrackingQuality
 from singleout.evaluation.metrics.vpq import VideoPanopticQuality
@@ -51,7 +52,7 @@ class Vipseg(Benchmark):
         stq = SegmentationTrackingQuality(things, corrected=corrected)
         right: list[list[float]] = []
         for done, (video, frames) in enumerate(videos, 1):
-            pairs = [_pair(*each) for each in frames]
+            pairs = list(paired_segments(frames))
             vpq.add(pairs, where=f"{found.path}, video {video.name}")
             stq.add(pairs, name=video.name)
             right.append([_right(each) for each in pairs])
@@ -153,7 +154,8 @@ def _listing(predictions: Path) -> Path:
     raise InputError(f"{path} is missing: it lists the segments of the pictures in {_PICTURES}")
 
 
-Frames = list[tuple[records.PanopticFrame, records.PanopticFrame]]
+Frames = Sequence[tuple[records.PanopticFrame, records.PanopticFrame]]
+"""Frames of a video, true and predicted."""
 
 
 def _paired(truth: records.PanopticSet, found: records.PanopticSet) -> list[tuple[records.PanopticVideo, Frames]]:
@@ -169,7 +171,7 @@ def _paired(truth: records.PanopticSet, found: records.PanopticSet) -> list[tupl
             f"{found.path} has no video {missing[0]} ({len(missing)} of the {len(truth.videos)} videos of the split "
             "are missing)"
         )
-    paired = []
+    paired: list[tuple[records.PanopticVideo, Frames]] = []
     for video in truth.videos:
         frames = {frame.name: frame for frame in by_name[video.name].frames}
         lost = [frame.name for frame in video.frames if frame.name not in frames]
@@ -187,8 +189,11 @@ def _paired(truth: records.PanopticSet, found: records.PanopticSet) -> list[tupl
     return paired
 
 
-def _pair(true: records.PanopticFrame, found: records.PanopticFrame) -> FramePairs:
-    return pair_segments(_frame(true), _frame(found), where=str(found.picture))
+def paired_segments(frames: Frames) -> Iterator[FramePairs]:
+    """How the segments of each frame, true and predicted, overlap; every picture is read once."""
+    both = side_by_side(frames, lambda pair: _frame(pair[1]), lambda pair: _frame(pair[0]))
+    for (_, picture), (found, true) in zip(frames, both, strict=True):
+        yield pair_segments(true, found, where=str(picture.picture))
 
 
 def _frame(frame: records.PanopticFrame) -> PanopticFrame:

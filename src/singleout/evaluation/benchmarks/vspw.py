@@ -15,18 +15,17 @@ from singleout.errors import InputError
 from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_folder, quietly
 from singleout.evaluation.benchmarks.class_maps import ClassMaps, Labels, label_maps, write_map
 from singleout.evaluation.benchmarks.looks import read_picture
-from singleout.evaluation.benchmarks.predictions import same_size, top_folder, unknown_videos
+from singleout.evaluation.benchmarks.pairs import same_size, side_by_side
+from singleout.evaluation.benchmarks.predictions import top_folder, unknown_videos
 from singleout.evaluation.metrics.vspw import NUM_CLASSES, VideoSemanticSegmentation
 from singleout.evaluation.report.values import Evaluation, Look, ObjectResult
 from singleout.exports.layout import pack
 from singleout.exports.pictures import read_numbers
-from singleout.media.ahead import read_ahead
 from singleout.media.atomic import atomic_folder
 from singleout.prompts import Categories, Prompt
 from singleout.tracks import Tracks
 from singleout.vocabularies.categories import categories
 
-_AHEAD = 4
 _VOID = 255
 
 
@@ -46,7 +45,7 @@ class Vspw(ClassMaps):
         steady: dict[str, list[float]] = {}
         for done, video in enumerate(videos, 1):
             right = steady.setdefault(video.name, [])
-            scores.add(read_ahead(partial(_pairs, video, folder, right), _AHEAD), name=video.name)
+            scores.add(_pairs(video, folder, right), name=video.name)
             on_video(video.name, done, len(videos))
         result = scores.result()
         table = {"mIoU": result.scores.miou}
@@ -120,9 +119,10 @@ def _check_files(video: MaskedVideo, folder: Path) -> None:
 
 def _pairs(video: MaskedVideo, folder: Path, right: list[float]) -> Iterator[tuple[Labels, Labels]]:
     """Truth and prediction of each frame; the share of right pixels goes to `right`."""
-    for name, mask in zip(video.frame_names, video.masks, strict=True):
-        true, path = read_numbers(mask), folder / video.name / f"{name}.png"
-        found = read_numbers(path)
+    predicted = [folder / video.name / f"{name}.png" for name in video.frame_names]
+    files = list(zip(predicted, video.masks, strict=True))
+    both = side_by_side(files, lambda pair: read_numbers(pair[0]), lambda pair: read_numbers(pair[1]))
+    for path, (found, true) in zip(predicted, both, strict=True):
         same_size(found, true, path)
         beyond = found[(found >= NUM_CLASSES) & (found != _VOID)]
         if len(beyond):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +16,15 @@ import numpy as np
 from singleout.data import ytvos
 from singleout.data.records import ObjectVideo
 from singleout.errors import InputError
-from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_folder, quietly
+from singleout.evaluation.benchmarks import entering
+from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
 from singleout.evaluation.benchmarks.davis import check_truth
-from singleout.evaluation.benchmarks.id_pictures import IdPictures, entering
-from singleout.evaluation.benchmarks.looks import look_at, one_id
-from singleout.evaluation.benchmarks.predictions import IdReader, Ids, id_reader, same_size
+from singleout.evaluation.benchmarks.id_pictures import IdPictures
+from singleout.evaluation.benchmarks.predictions import IdReader, id_reader
 from singleout.evaluation.metrics.davis import VideoScores
 from singleout.evaluation.metrics.vos import YouTubeVos as Gathered
 from singleout.evaluation.metrics.vos import object_scores
 from singleout.evaluation.report.values import Evaluation, ObjectResult
-from singleout.exports.pictures import read_numbers
-from singleout.media.ahead import read_ahead
-
-_AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,8 @@ class YouTubeVos(IdPictures):
             enters = {number: place for number, place in _enters(video).items() if place < len(video.truth) - 1}
             short += [f"{video.name} {each.id}" for each in video.objects if each.id not in enters]
             if enters:
-                scores = _score(video, enters, read)
+                pairs = entering.pairs(video, _frames(video), read, needed=set(_needed(video)))
+                scores = object_scores(pairs, enters, where=video.name)
                 known = {each.id: each.category in seen for each in video.objects}
                 gathered.add(scores, known)
                 objects += _objects(video, scores, known, read)
@@ -77,14 +73,7 @@ class YouTubeVos(IdPictures):
     def open(self, data: Source) -> list[Job]:
         """A video a job: a mask for each frame in which objects enter."""
         return [
-            Job(
-                video.name,
-                frames_folder(video),
-                partial(entering, video),
-                frames=video.frame_names,
-                keep=video.frames_to_save(),
-                num_frames=len(video.frame_names),
-            )
+            entering.job(video, video.frames_to_save())
             for video in ytvos.read(data.root, split=str(data.split), all_frames=data.all_frames)
         ]
 
@@ -104,40 +93,13 @@ def _needed(video: ObjectVideo) -> list[str]:
     return _frames(video)[min(_enters(video).values(), default=0) + 1 :]
 
 
-def _score(video: ObjectVideo, enters: dict[int, int], read: IdReader) -> VideoScores:
-    known = [0, *(each.id for each in video.objects)]
-    needed = set(_needed(video))
-
-    def pairs() -> Iterator[tuple[Ids | None, Ids]]:
-        for name in _frames(video):
-            true = read_numbers(video.truth[name])
-            if name not in needed:
-                yield None, true
-                continue
-            found = read(video.name, name)
-            where = read.where(video.name, name)
-            same_size(found, true, where)
-            strange = np.setdiff1d(found, known)
-            if len(strange):
-                raise InputError(f"{where} has the object id {strange[0]}, which the video does not have")
-            yield found, true
-
-    return object_scores(read_ahead(pairs, _AHEAD), enters, where=video.name)
-
-
 def _objects(video: ObjectVideo, scores: VideoScores, seen: dict[int, bool], read: IdReader) -> Iterator[ObjectResult]:
     frames = _frames(video)
-    images = dict(zip(video.frame_names, video.images, strict=True))
     for number, j, f in zip(scores.object_ids, scores.j, scores.f, strict=True):
-        truth, found = one_id(partial(_true_ids, video), number), one_id(partial(read, video.name), number)
-        look = look_at(frames, images, truth, found)
         mean_j, mean_f = float(np.nanmean(j)), float(np.nanmean(f))
         values = {"J&F": (mean_j + mean_f) / 2, "J": mean_j, "F": mean_f, "seen": float(seen[number])}
-        yield ObjectResult(video.name, str(number), values, values["J&F"], {"J": j, "F": f}, tuple(frames), look)
-
-
-def _true_ids(video: ObjectVideo, frame: str) -> Ids:
-    return read_numbers(video.truth[frame])
+        series = {"J": j, "F": f}
+        yield entering.result(video, frames, read, number, name=str(number), values=values, series=series)
 
 
 _RESULT = "Annotations/<video>/<frame>.png, palette PNGs with the object number as index"

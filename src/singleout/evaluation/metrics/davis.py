@@ -23,6 +23,8 @@ from singleout.evaluation.metrics.frames import Floats, Ids, all_similarities, o
 VOID = 255
 """The id of pixels of the truth that belong to nothing in particular."""
 MAX_PROPOSALS = 20
+WRAPS_FROM = 256
+"""From so many frames on the official evaluator's decay is wrong or NaN; see `statistics`."""
 _NUM_QUARTERS = 4
 
 
@@ -84,12 +86,13 @@ class DavisResult:
 def statistics(values: Floats, *, wrap: bool = True) -> Statistics:
     """Mean, recall and decay of the values of one object: (num_frames,) float64; frames that are NaN are left out.
 
-    wrap: the official evaluator keeps the borders of the quarters in eight bits, so that from 256 frames on they wrap
-    around and its decay is wrong or NaN; kept, because published numbers have it. False for what is meant.
+    wrap: the official evaluator keeps the borders of the quarters in eight bits, which wrap around with more than 256
+    frames; kept, because published numbers have it. False for what is meant.
     """
     borders = np.round(np.linspace(1, len(values), _NUM_QUARTERS + 1) + 1e-10).astype(np.int64) - 1
-    # Each quarter includes the frame at its end, so that neighbours share one. With numpy 2 the evaluator's sum for
-    # that end is of eight bits too, which at exactly 256 frames leaves the last quarter empty.
+    # Each quarter includes the frame at its end, so that neighbours share one. The evaluator adds 1 for that to the
+    # border, 255 at exactly 256 frames, which numpy 1 does in more bits and numpy 2 in eight: the last quarter is empty
+    # then. The official values that tests hold us to were made with numpy 2.
     starts, ends = borders[:-1], borders[1:] + 1
     if wrap:
         starts, ends = starts % 256, (borders[1:] % 256 + 1) % 256
