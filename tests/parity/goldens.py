@@ -108,6 +108,15 @@ def spec_of(path: Path) -> dict[str, Any]:
     return spec if isinstance(spec, dict) else {}
 
 
+def arrays_of(path: Path) -> frozenset[str]:
+    """Names of the arrays of an ``.npz`` golden, ``spec`` among them; none where the file cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return frozenset(arrays.files)
+    except (OSError, ValueError, AttributeError, zipfile.BadZipFile):
+        return frozenset()
+
+
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Values]]:
     """Numbers and texts of a json file; a list of plain values is one array, any other list is numbered."""
     if isinstance(node, dict):

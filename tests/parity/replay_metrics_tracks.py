@@ -37,13 +37,14 @@ def replay(path: Path, context: Context) -> Iterator[Comparison]:
     golden = context.open(path)
     truth, results = read_json(_beside(path, "gt")), read_json(_beside(path, "results"))
     partitions = {entry["id"]: entry["partition"] for entry in truth["categories"] if "partition" in entry}
-    scores = _scores(truth, results, LVVIS if partitions else YTVIS, lvvis_groups(partitions) if partitions else {})
+    groups = lvvis_groups(partitions) if partitions else {}
+    scores = track_scores(truth, results, LVVIS if partitions else YTVIS, groups)
     if path.suffix == ".json":
         for case in golden.parts():
             if case == "stats":
                 yield from (golden.compare(f"stats/{name}", value) for name, value in scores.summary.items())
             elif case == "stats_ytvis_evaluator":
-                other = _scores(truth, results, YTVIS, {})
+                other = track_scores(truth, results, YTVIS, {})
                 yield from (golden.compare(f"{case}/{name}", value) for name, value in other.summary.items())
             elif case != "per_category":
                 raise CannotReplayError(f"unknown case {case}")
@@ -59,7 +60,8 @@ def replay(path: Path, context: Context) -> Iterator[Comparison]:
         yield golden.compare(name, names[name])
 
 
-def _scores(truth: dict[str, Any], results: list[dict[str, Any]], rules: Rules, groups: Any) -> TrackScores:
+def track_scores(truth: dict[str, Any], results: list[dict[str, Any]], rules: Rules, groups: Any) -> TrackScores:
+    """The scores of results, both as the files hold them."""
     metric = TrackAP([entry["id"] for entry in truth["categories"]], rules, groups)
     known = {video["id"] for video in truth["videos"]}
     if strange := {entry["video_id"] for entry in results} - known:
