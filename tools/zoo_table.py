@@ -17,10 +17,11 @@ from singleout.zoo.catalogue import Checkpoint, Publisher, checkpoints, figures_
 
 ROOT = Path(__file__).parents[1]
 # What tests of this repository hold equal to the authors' code, on weights made by rule: nobody had the published ones.
-VERIFIED = {
-    "referformer": "names of every layout, stages, outputs, masks and losses equal to the official code's "
-    "(`tests/parity`), on weights made by rule",
-}
+_WHOLE = (
+    "names of every layout, stages, outputs, masks and losses equal to the official code's (`tests/parity`), on "
+    "weights made by rule"
+)
+VERIFIED = {"referformer": _WHOLE, "mutr": _WHOLE}
 _ADDRESSES = {"drive": "Google Drive", "hub": "Hugging Face", "plain": "direct", "page": "page, by hand"}
 
 

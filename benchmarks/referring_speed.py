@@ -1,13 +1,14 @@
-"""Seconds per frame of ReferFormer by stage, and what each way of saving time saves.
+"""Seconds per frame of ReferFormer or MUTR by stage, and what each way of saving time saves.
 
-    python benchmarks/referformer_speed.py                             ResNet-50, 5 frames, 1 and 4 sentences
-    python benchmarks/referformer_speed.py --variant video-swin-b --frames 3
-    python benchmarks/referformer_speed.py --plain                     also the plain path, which takes a while
+    python benchmarks/referring_speed.py                             ResNet-50, 5 frames, 1 and 4 sentences
+    python benchmarks/referring_speed.py --system mutr
+    python benchmarks/referring_speed.py --variant video-swin-b --frames 3
+    python benchmarks/referring_speed.py --plain                     also the plain path, which takes a while
 
-Weights are random, which costs the same time as trained ones; frames are drawn, 480x854, and seen at 360x640. A matrix
-product and a convolution of fixed size are timed before and after, so that a busy or another machine shows: where the
-reference's figures come from they took 94 and 75 ms with two threads. Seconds of the processor (all threads) stand
-beside those of the clock, because on a shared machine they say more.
+Weights are random, which costs the same time as trained ones; frames are drawn, 480x854, and seen at 360x640, by MUTR
+at 432x768. A matrix product and a convolution of fixed size are timed before and after, so that a busy or another
+machine shows: where the reference's figures come from they took 94 and 75 ms with two threads. Seconds of the processor
+(all threads) stand beside those of the clock, because on a shared machine they say more.
 
 The plain path: sentences one by one, each seeing the frames anew, all masks made, attention and sampling step by step.
 """
@@ -32,13 +33,22 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from memory import peak_bytes
+from singleout.nn.referring.network import ReferringNetwork
 from singleout.referring.pictures import network_size, prepare, probabilities
+from singleout.referring.segmenter import SentenceSegmenter
+from singleout.systems.mutr.config import VARIANTS as MUTR_VARIANTS
+from singleout.systems.mutr.inference import Mutr
+from singleout.systems.mutr.network import MutrNetwork
 from singleout.systems.referformer.config import VARIANTS
 from singleout.systems.referformer.inference import ReferFormer
 from singleout.systems.referformer.network import ReferFormerNetwork
 
 SENTENCE = (0, 627, 2335, 878, 15, 5, 235, 2)
-STAGES = ("prepare", "look", "read", "_decode", "_pyramid")
+STAGES = ("prepare", "look", "read", "_targets", "_decode", "_voices", "_pyramid")  # _targets is a part of _decode
+SYSTEMS: dict[str, tuple[dict[str, Any], type[Any], type[SentenceSegmenter]]] = {
+    "referformer": (VARIANTS, ReferFormerNetwork, ReferFormer),
+    "mutr": (MUTR_VARIANTS, MutrNetwork, Mutr),
+}
 Frames = list[npt.NDArray[np.uint8]]
 
 
@@ -79,7 +89,7 @@ class Stopwatch:
         return timed
 
 
-def shared(system: ReferFormer, frames: Frames, token_ids: Sequence[Sequence[int]]) -> None:
+def shared(system: SentenceSegmenter, frames: Frames, token_ids: Sequence[Sequence[int]]) -> None:
     """What a user gets: frames seen once, the best query of each sentence, its masks at the size of the video."""
     system._read = None
     for found in system.answer(frames, token_ids):
@@ -87,26 +97,27 @@ def shared(system: ReferFormer, frames: Frames, token_ids: Sequence[Sequence[int
             _ = probabilities(masks, frames[0].shape[:2]) > 0.5
 
 
-def one_by_one(system: ReferFormer, frames: Frames, token_ids: Sequence[Sequence[int]]) -> None:
+def one_by_one(system: SentenceSegmenter, frames: Frames, token_ids: Sequence[Sequence[int]]) -> None:
     """The same for each sentence by itself."""
     for ids in token_ids:
         shared(system, frames, [ids])
 
 
 @torch.no_grad()
-def plain(system: ReferFormer, frames: Frames, token_ids: Sequence[Sequence[int]]) -> None:
+def plain(system: SentenceSegmenter, frames: Frames, token_ids: Sequence[Sequence[int]]) -> None:
     """Each sentence by itself, with nothing shared or left out."""
-    network, size = system.network, network_size(frames[0].shape[:2], 360)
+    network, size = system.network, network_size(frames[0].shape[:2], system.options.size)
     for ids in token_ids:
         system._read = None
         sight = network.look(prepare(frames, size)[None])
-        found = network(sight, system.read([ids]), [size], every_layer=True)
+        # ReferFormer's own evaluation makes the masks of all layers, MUTR's those of one.
+        found = network(sight, system.read([ids]), [size], every_layer=isinstance(network, ReferFormerNetwork))
         query = int(found.logits[0].sigmoid().mean(0).amax(-1).argmax())
         _ = probabilities(found.masks[0, :, query], frames[0].shape[:2]) > 0.5
 
 
 @contextmanager
-def plain_steps(network: ReferFormerNetwork) -> Iterator[None]:
+def plain_steps(network: ReferringNetwork) -> Iterator[None]:
     """Attention by its formula, sampling by `grid_sample`, linear layers by BLAS, all frames at once."""
     from singleout.nn import deformable
 
@@ -135,7 +146,8 @@ def measure(name: str, run: Callable[[], None], count: int, repeat: int) -> floa
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--variant", default="resnet-50", choices=sorted(VARIANTS))
+    parser.add_argument("--system", default="referformer", choices=sorted(SYSTEMS))
+    parser.add_argument("--variant", default="resnet-50", choices=sorted({*VARIANTS, *MUTR_VARIANTS}))
     parser.add_argument("--frames", type=int, default=5)
     parser.add_argument("--sentences", type=int, default=4)
     parser.add_argument("--repeat", type=int, default=2)
@@ -144,12 +156,15 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     torch.manual_seed(0)
-    network = ReferFormerNetwork(VARIANTS[asked.variant]).eval().requires_grad_(False)
-    system = ReferFormer(network, name=asked.variant, tokenizer=None)
+    variants, make, wrap = SYSTEMS[asked.system]
+    if asked.variant not in variants:
+        parser.error(f"{asked.system} has no {asked.variant}: choose from {', '.join(variants)}")
+    network = make(variants[asked.variant]).eval().requires_grad_(False)
+    system = wrap(network, name=asked.variant, tokenizer=None)
     dice = np.random.default_rng(0)
     frames = [dice.integers(0, 256, (480, 854, 3), dtype=np.uint8) for _ in range(asked.frames)]
     several = [(*SENTENCE[:-1], 100 + number, 2) for number in range(asked.sentences)]
-    print(f"{asked.variant}, {asked.frames} frames, {asked.threads} threads; {calibration()}")
+    print(f"{asked.system}/{asked.variant}, {asked.frames} frames, {asked.threads} threads; {calibration()}")
 
     watch = Stopwatch()
     with ExitStack() as stack:
