@@ -31,6 +31,7 @@ import numpy as np
 import metrics_loads as loads
 import metrics_work as work
 from memory import peak_bytes
+from singleout.evaluation.memory import reuse_freed_memory
 
 Work = Callable[[Path, work.Stopwatch], float]
 
@@ -120,6 +121,7 @@ def calibrate() -> tuple[float, float]:
 def measure(name: str, kind: str, folder: Path, repeat: int) -> Measured:
     """Time one load in this process: the best of `repeat` runs after one that is not counted (plain: one run)."""
     load = LOADS[name]
+    reuse_freed_memory()
     before = calibrate()
     piece, times = (load.plain, load.plain_share) if kind == "plain" else (load.ours, 1)
     assert piece is not None

@@ -68,6 +68,34 @@ def test_a_wrong_size(davis, name):
     assert "one/00002.png is 47x32 but the truth of this frame is 48x32" in said
 
 
+def test_a_video_that_the_split_does_not_have(davis):
+    def spoil(folder: Path) -> None:
+        shutil.copytree(folder / "two", folder / "three")
+
+    assert "pred/three is of no video of the split: take it out" in davis(spoil)
+
+
+def test_other_videos_beside_those_of_a_development_part(tmp_path):
+    data = benchmark_data.davis(tmp_path / "data")
+    (data / "ImageSets" / "2017" / "val_dev.txt").write_text("one\n")
+    for name in ("one", "two"):
+        benchmark_data.write_ids(
+            tmp_path / "pred" / name, benchmark_data.names_of(), benchmark_data.frames_and_ids()[1]
+        )
+    found = evaluate("davis2017", data=data, predictions=tmp_path / "pred", split="val_dev")
+    assert found.table["J&F-Mean"] == 1
+    assert any("not looked at: two (1)" in note for note in found.notes)
+
+
+def test_a_sentence_that_the_video_does_not_have(tmp_path):
+    data = benchmark_data.ref_youtube_vos(tmp_path / "data")
+    masks = np.where(benchmark_data.frames_and_ids()[1] == 1, 255, 0)
+    for sentence in "0123":
+        benchmark_data.write_ids(tmp_path / "Annotations" / "one" / sentence, benchmark_data.names_of(5), masks)
+    with pytest.raises(InputError, match=r"one/3 is of no sentence of the split"):
+        evaluate("ref-youtube-vos", data=data, predictions=tmp_path, split="train")
+
+
 def test_colours_in_place_of_ids(davis):
     said = davis(overwrite("one/00002.png", Image.new("RGB", (48, 32))))
     assert "one/00002.png" in said

@@ -9,6 +9,7 @@ from pathlib import Path
 from singleout.evaluation.benchmarks import get
 from singleout.evaluation.benchmarks.base import OnVideo, Source, quietly
 from singleout.evaluation.benchmarks.predictions import opened
+from singleout.evaluation.memory import reuse_freed_memory
 from singleout.evaluation.report import files
 from singleout.evaluation.report.values import Evaluation
 
@@ -34,6 +35,7 @@ def evaluate(
     results.json, report.html and the official evaluator's own files. Raises InputError, naming the file, for whatever
     is missing, damaged or does not belong to the data set; nothing is written then.
     """
+    reuse_freed_memory()
     chosen = get(benchmark)
     source = Source(
         Path(data),

@@ -40,6 +40,11 @@ class Source:
     resolution: str | None = None
     samples: Path | None = None
 
+    @property
+    def is_part(self) -> bool:
+        """Whether the split is a development part of an official one."""
+        return self.split is not None and base_split(self.split) != self.split
+
 
 @dataclass(frozen=True)
 class Job:

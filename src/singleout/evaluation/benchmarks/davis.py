@@ -54,7 +54,7 @@ class Davis(IdPictures):
         videos = self._videos(data)
         check_truth(videos)
         wanted = {video.name: self._scored(video.frame_names) for video in videos}
-        read = id_reader(predictions, wanted)
+        read = id_reader(predictions, wanted, part=data.is_part)
         scores = metric.Davis(wrap=not corrected)
         objects: list[ObjectResult] = []
         for done, video in enumerate(videos, 1):

@@ -84,14 +84,21 @@ def top_folder(predictions: Path, videos: Sequence[str], top: str = "") -> Path:
     )
 
 
-def unknown_videos(folder: Path, videos: Sequence[str]) -> tuple[str, ...]:
-    """A note on folders that belong to no video of the split, which are not looked at; none where there are none."""
-    known = {Path(name).parts[0] for name in videos}
-    strange = sorted(_folders(folder) - known)
+def check_others(folder: Path, known: Sequence[str], *, part: bool, what: str = "video") -> tuple[str, ...]:
+    """Refuse folders of predictions that belong to no video, or sentence, of the split.
+
+    part: the split is a development part, where the others may be of the rest: a note on them, and no error.
+    """
+    strange = sorted(_folders(folder) - {Path(name).parts[0] for name in known})
     if not strange:
         return ()
-    shown = ", ".join(strange[:3]) + (", …" if len(strange) > 3 else "")
-    return (f"predictions of no video of the split were not looked at: {shown} ({len(strange)})",)
+    if part:
+        shown = ", ".join(strange[:3]) + (", …" if len(strange) > 3 else "")
+        return (f"predictions of no {what} of the part were not looked at: {shown} ({len(strange)})",)
+    many = f" (nor are {len(strange) - 1} others)" if len(strange) > 1 else ""
+    raise InputError(
+        f"{folder / strange[0]} is of no {what} of the split{many}: take it out, or choose the split that it belongs to"
+    )
 
 
 class IdReader(ABC):
@@ -108,11 +115,12 @@ class IdReader(ABC):
         """The file, as a message names it."""
 
 
-def id_reader(predictions: Path, frames: Mapping[str, Sequence[str]], top: str = "") -> IdReader:
+def id_reader(predictions: Path, frames: Mapping[str, Sequence[str]], top: str = "", *, part: bool = False) -> IdReader:
     """How to read the predicted ids of each frame.
 
     frames: the names of the frames that must be there, by video. Reads PNGs ``<top>/<video>/<frame>.png``, or the
-    outputs of `singleout segment`, ``<video>/tracks.json``. Raises InputError for missing videos and frames.
+    outputs of `singleout segment`, ``<video>/tracks.json``. Raises InputError for missing videos and frames, and for
+    unknown videos as `check_others` does.
     """
     videos = list(frames)
     if all((predictions / name / _TRACKS_FILE).is_file() for name in videos):
@@ -126,7 +134,7 @@ def id_reader(predictions: Path, frames: Mapping[str, Sequence[str]], top: str =
                 f"{folder / video / missing[0]}.png is missing ({len(missing)} of the {len(names)} frames of {video} "
                 "have no prediction)"
             )
-    return _PictureReader(folder, unknown_videos(folder, videos))
+    return _PictureReader(folder, check_others(folder, videos, part=part))
 
 
 def only_binary(ids: Ids) -> Ids:

@@ -44,7 +44,7 @@ class RefDavis(IdPictures):
         check_truth(videos)
         folders = _annotators(predictions)
         wanted = {video.name: video.frame_names for video in videos}
-        readers = [id_reader(folder, wanted) for folder in folders]
+        readers = [id_reader(folder, wanted, part=data.is_part) for folder in folders]
         notes: tuple[str, ...] = tuple(note for read in readers for note in read.notes)
         results: list[metric.DavisResult] = []
         objects: list[ObjectResult] = []

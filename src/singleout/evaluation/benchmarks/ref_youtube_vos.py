@@ -21,7 +21,7 @@ from singleout.errors import InputError
 from singleout.evaluation.benchmarks.base import Benchmark, Job, OnVideo, Source, frames_folder, quietly
 from singleout.evaluation.benchmarks.looks import look_at
 from singleout.evaluation.benchmarks.pairs import another_number, same_size, side_by_side
-from singleout.evaluation.benchmarks.predictions import top_folder, unknown_videos
+from singleout.evaluation.benchmarks.predictions import check_others, top_folder
 from singleout.evaluation.metrics.vos import Referring as Gathered
 from singleout.evaluation.metrics.vos import sentence_scores
 from singleout.evaluation.report.values import Evaluation, ObjectResult
@@ -53,6 +53,7 @@ class Referring(Benchmark):
         folder = top_folder(predictions, [video.name for video in videos], top)
         for video in videos:
             _check_predictions(video, folder)
+        notes = check_others(folder, [video.name for video in videos], part=data.is_part)
         gathered = Gathered()
         objects: list[ObjectResult] = []
         for done, video in enumerate(videos, 1):
@@ -76,7 +77,7 @@ class Referring(Benchmark):
             {"J&F": result.jf, "J": result.j, "F": result.f},
             decimals=4,
             objects=tuple(objects),
-            notes=unknown_videos(folder, [video.name for video in videos]),
+            notes=notes,
             about={"sentences": result.num_sentences},
         )
 
@@ -163,6 +164,7 @@ def _check_predictions(video: ReferringVideo, folder: Path) -> None:
                 f"{place / missing[0]}.png is missing ({len(missing)} of the {len(video.frame_names)} frames of "
                 f"sentence {sentence.id} have no prediction)"
             )
+    check_others(folder / video.name, [sentence.id for sentence in video.sentences], part=False, what="sentence")
 
 
 def _pairs(video: ReferringVideo, truth: partial[Bool], found: partial[Bool]) -> Iterator[tuple[Bool, Bool]]:

@@ -36,7 +36,8 @@ class Viposeg(IdPictures):
         """See `Benchmark.evaluate`."""
         videos = viposeg.read(data.root, split=str(data.split))
         check_truth(videos)
-        read = id_reader(predictions, {video.name: tuple(video.truth) for video in videos}, self.top)
+        needed = {video.name: tuple(video.truth) for video in videos}
+        read = id_reader(predictions, needed, self.top, part=data.is_part)
         gathered = Gathered()
         objects: list[ObjectResult] = []
         for done, video in enumerate(videos, 1):

@@ -16,7 +16,7 @@ from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_fo
 from singleout.evaluation.benchmarks.class_maps import ClassMaps, Labels, label_maps, write_map
 from singleout.evaluation.benchmarks.looks import read_picture
 from singleout.evaluation.benchmarks.pairs import same_size, side_by_side
-from singleout.evaluation.benchmarks.predictions import top_folder, unknown_videos
+from singleout.evaluation.benchmarks.predictions import check_others, top_folder
 from singleout.evaluation.metrics.vspw import NUM_CLASSES, VideoSemanticSegmentation
 from singleout.evaluation.report.values import Evaluation, Look, ObjectResult
 from singleout.exports.layout import pack
@@ -41,6 +41,7 @@ class Vspw(ClassMaps):
         folder = top_folder(predictions, [video.name for video in videos])
         for video in videos:
             _check_files(video, folder)
+        notes = check_others(folder, [video.name for video in videos], part=data.is_part)
         scores = VideoSemanticSegmentation(corrected=corrected)
         steady: dict[str, list[float]] = {}
         for done, video in enumerate(videos, 1):
@@ -70,7 +71,7 @@ class Vspw(ClassMaps):
             table,
             decimals=4,
             objects=tuple(objects),
-            notes=unknown_videos(folder, [video.name for video in videos]),
+            notes=notes,
         )
 
     def open(self, data: Source) -> list[Job]:

@@ -43,7 +43,8 @@ class YouTubeVos(IdPictures):
             )
         check_truth(videos)
         seen = ytvos.seen_categories(data.root)
-        read = id_reader(predictions, {video.name: _needed(video) for video in videos}, self.top)
+        needed = {video.name: _needed(video) for video in videos}
+        read = id_reader(predictions, needed, self.top, part=data.is_part)
         gathered = Gathered()
         objects: list[ObjectResult] = []
         short: list[str] = []
