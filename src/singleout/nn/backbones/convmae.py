@@ -171,8 +171,8 @@ class ConvMAE(nn.Module):
         for index in range(depths[2]):
             window, reach = (None, config.reach) if index in config.whole else (config.window, config.window)
             self.blocks3.append(AttentionBlock(third, config.num_heads, window, reach, rates.pop(0)))
-        self.norm3 = nn.LayerNorm(third, eps=_EPS)
-        self.norm4 = nn.LayerNorm(third, eps=_EPS)
+        # Of the two maps that come out of the transformer, which are the third and the fourth of all.
+        self.norms = nn.ModuleDict({stage: nn.LayerNorm(third, eps=_EPS) for stage in ("3", "4")})
 
     def forward(self, frames: Tensor) -> list[Tensor]:
         """frames: (batch, time, 3, height, width). Returns four maps (batch * time, channels, h, w)."""
@@ -186,8 +186,8 @@ class ConvMAE(nn.Module):
         x = linear(x, self.patch_embed4.weight, self.patch_embed4.bias) + self._positions(x.shape[1], x.shape[2])
         for block in self.blocks3:
             x = block(x)
-        maps.append(self.norm3(x).permute(0, 3, 1, 2))
-        maps.append(F.max_pool2d(self.norm4(x).permute(0, 3, 1, 2), 2))
+        maps.append(self.norms["3"](x).permute(0, 3, 1, 2))
+        maps.append(F.max_pool2d(self.norms["4"](x).permute(0, 3, 1, 2), 2))
         return maps
 
     def _positions(self, height: int, width: int) -> Tensor:
