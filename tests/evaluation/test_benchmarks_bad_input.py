@@ -23,10 +23,11 @@ def davis(tmp_path: Path) -> Callable[..., str]:
     """Evaluates DAVIS-2017 after something was done to perfect predictions; gives the error."""
     data = benchmark_data.davis(tmp_path / "data")
     ids = benchmark_data.frames_and_ids()[1]
-    for name in ("one", "two"):
-        benchmark_data.write_ids(tmp_path / "pred" / name, benchmark_data.names_of(), ids)
 
     def refused(spoil: Callable[[Path], object], where: str = "pred", name: str = "davis2017") -> str:
+        for video in ("one", "two"):
+            found = np.minimum(ids, 1) if name == "davis2016" else ids
+            benchmark_data.write_ids(tmp_path / "pred" / video, benchmark_data.names_of(), found)
         spoil(tmp_path / "pred")
         with pytest.raises(InputError) as error:
             evaluate(name, data=data, predictions=tmp_path / where, out=tmp_path / "out")
@@ -100,6 +101,17 @@ def test_colours_in_place_of_ids(davis):
     said = davis(overwrite("one/00002.png", Image.new("RGB", (48, 32))))
     assert "one/00002.png" in said
     assert "mode is RGB" in said
+
+
+def test_a_jpeg_in_place_of_ids(davis):
+    said = davis(lambda folder: Image.new("L", (48, 32)).save(folder / "one" / "00002.png", format="JPEG"))
+    assert "one/00002.png is a JPEG" in said
+
+
+def test_several_objects_where_there_is_one(davis):
+    ids = benchmark_data.frames_and_ids()[1][1]
+    said = davis(overwrite("one/00001.png", Image.fromarray(ids)), name="davis2016")
+    assert "one/00001.png has the object id 2, but DAVIS 2016 has one object" in said
 
 
 def test_a_picture_that_is_cut_off(davis):
@@ -249,6 +261,23 @@ def test_a_mask_of_another_size(tracks):
     assert "48x31" in tracks([track(segmentations=[mask] * 6)])
 
 
+def test_a_mask_whose_code_is_cut_off(tracks):
+    mask = benchmark_data.rle(benchmark_data.frames_and_ids()[1][0] == 1)
+    said = tracks([track(segmentations=[{**mask, "counts": mask["counts"][:-3]}] * 6)])
+    assert "video 7: a run-length code does not describe a picture of 48x32" in said
+
+
+def test_a_true_mask_whose_code_is_cut_off(tmp_path):
+    data = benchmark_data.ytvis(tmp_path / "data")
+    content = json.loads((data / "valid.json").read_text())
+    mask = content["annotations"][0]["segmentations"][0]
+    mask["counts"] = mask["counts"][:-3]
+    (data / "valid.json").write_text(json.dumps(content))
+    (tmp_path / "results.json").write_text(json.dumps([track()]))
+    with pytest.raises(InputError, match=r"valid\.json: video 7: a run-length code"):
+        evaluate("ytvis-2021", data=data, predictions=tmp_path / "results.json")
+
+
 def test_an_empty_list(tracks):
     assert "empty list" in tracks([])
 
@@ -291,6 +320,15 @@ def test_an_unknown_panoptic_video(tmp_path):
         evaluate("vipseg", data=data, predictions=predictions)
 
 
+def test_a_panoptic_video_that_is_listed_twice(tmp_path):
+    data, predictions = panoptic(tmp_path)
+    content = json.loads((predictions / "pred.json").read_text())
+    content["annotations"].append(content["annotations"][0])
+    (predictions / "pred.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"pred.json: video one is listed twice"):
+        evaluate("vipseg", data=data, predictions=predictions)
+
+
 def test_a_missing_panoptic_frame(tmp_path):
     data, predictions = panoptic(tmp_path)
     content = json.loads((predictions / "pred.json").read_text())
@@ -326,6 +364,15 @@ def test_a_missing_picture_of_classes(tmp_path):
     benchmark_data.write_ids(tmp_path / "pred", ["ADE_0"], np.zeros((1, 32, 48)))
     with pytest.raises(InputError, match=r"ADE_1.png is missing"):
         evaluate("ade20k-150", data=data, predictions=tmp_path / "pred")
+
+
+def test_a_category_that_images_do_not_have(tmp_path):
+    data = benchmark_data.images(tmp_path / "data")
+    mask = benchmark_data.rle(np.ones((32, 48), np.bool_))
+    entry = {"image_id": 1, "category_id": 77, "score": 1.0, "segmentation": mask}
+    (tmp_path / "results.json").write_text(json.dumps([entry]))
+    with pytest.raises(InputError, match=r"results.json: result 0: category 77 is not in"):
+        evaluate("coco", data=data, predictions=tmp_path / "results.json")
 
 
 def test_a_sentence_without_a_result(tmp_path):

@@ -52,10 +52,11 @@ def read(path: Path, images: Path | None = None) -> ImageSet:
 def read_results(path: Path, truth: ImageSet) -> tuple[ImageResult, ...]:
     """Predictions for a data set, a list of ``{image_id, category_id, score, segmentation, bbox}``.
 
-    Masks and boxes may be missing, not both. Raises InputError for a truncated file, an unknown image, and a score that
-    is not a finite number.
+    Masks and boxes may be missing, not both. Raises InputError for a truncated file, an unknown image or category, and
+    a score that is not a finite number.
     """
     known = {image.id: image for image in truth.images}
+    numbers = {category.id for category in truth.categories}
     found = []
     for index, entry in enumerate(entries_of(path, read_json(path), "results")):
         where = f"{path}: result {index}"
@@ -63,10 +64,13 @@ def read_results(path: Path, truth: ImageSet) -> tuple[ImageResult, ...]:
         code, box = entry.get("segmentation"), entry.get("bbox")
         if code is None and box is None:
             raise InputError(f'{where}: has neither "segmentation" nor "bbox"')
+        category = number(path, entry, "category_id")
+        if numbers and category not in numbers:
+            raise InputError(f"{where}: category {category} is not in {truth.path}")
         found.append(
             ImageResult(
                 image.id,
-                number(path, entry, "category_id"),
+                category,
                 a_number(entry, "score", where),
                 None if code is None else a_code(code, image.height, image.width, where),
                 None if box is None else a_box(box, where),

@@ -66,22 +66,26 @@ def read_videos(path: Path, pictures: Path, images: Path | None = None) -> Panop
     categories = parse(content.get("categories", []), str(path))
     numbers = {category.id for category in categories}
     sizes = _sizes(content, path)
-    videos = []
+    videos: dict[str, PanopticVideo] = {}
     for entry in entries_of(path, content.get("annotations"), '"annotations"'):
         name = str(an_id(entry, "video_id", f"{path}: a video"))
         check_name(name, f"name of a video in {path}")
-        frames = []
+        if name in videos:
+            raise InputError(f"{path}: video {name} is listed twice")
+        frames: dict[str, PanopticFrame] = {}
         for each in entries_of(path, entry.get("annotations"), f"the frames of video {name}"):
             file = a_part(each, "file_name", str, f"{path}: video {name}")
             stem = PurePosixPath(file).stem
             check_name(stem, f"name of a frame in {path}")
+            if stem in frames:
+                raise InputError(f"{path}: video {name} lists frame {stem} twice")
             height, width = sizes.get((name, stem), (None, None))
             segments = _segments(each, numbers, f"{path}: video {name}, frame {stem}")
             picture = pictures / name / f"{stem}.png"
             image = None if images is None else images / name / f"{stem}.jpg"
-            frames.append(PanopticFrame(stem, picture, segments, height, width, image))
-        videos.append(PanopticVideo(name, tuple(frames)))
-    return PanopticSet(path, categories, tuple(videos))
+            frames[stem] = PanopticFrame(stem, picture, segments, height, width, image)
+        videos[name] = PanopticVideo(name, tuple(frames.values()))
+    return PanopticSet(path, categories, tuple(videos.values()))
 
 
 def read_coco_panoptic(root: Path, *, split: str = "val2017") -> PanopticImageSet:

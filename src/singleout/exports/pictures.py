@@ -40,7 +40,7 @@ def index_picture(numbers: npt.NDArray[np.integer], *, sixteen_bit: bool = False
 def read_numbers(path: Path) -> Ids:
     """The numbers in a PNG of one channel as they are: (height, width) uint8, or int32 where they have more bits.
 
-    Raises InputError, naming the file, for RGB and for a file that cannot be read.
+    Raises InputError, naming the file, for RGB, for JPEG, and for a file that cannot be read.
     """
     from PIL import Image
 
@@ -51,6 +51,8 @@ def read_numbers(path: Path) -> Ids:
                     f"{path}: expected a number at each pixel (a palette or grey PNG) but its mode is {picture.mode}; "
                     "colours do not say which number is meant"
                 )
+            if picture.format in ("JPEG", "MPO"):
+                raise InputError(f"{path} is a JPEG, whose compression changes the numbers: save it as PNG")
             return np.asarray(picture).astype(np.uint8 if picture.mode in _EIGHT_BITS else np.int32, copy=False)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, InputError):

@@ -48,7 +48,11 @@ def read_ahead(make: Callable[[], Iterator[T]], depth: int) -> Iterator[T]:
             is_item, value = ready.get()
             if not is_item:
                 if value is not None:
-                    raise value  # type: ignore[misc]
+                    try:
+                        raise value  # type: ignore[misc]
+                    finally:
+                        # Its traceback holds this frame, which must not hold it: nobody would take them apart in time.
+                        value = None
                 return
             slots.release()
             yield value  # type: ignore[misc]
@@ -57,7 +61,9 @@ def read_ahead(make: Callable[[], Iterator[T]], depth: int) -> Iterator[T]:
     finally:
         stopped.set()
         slots.release()
-        thread.join()
+        # Of what was dropped in a circle, Python takes care in whatever thread is running.
+        if thread is not threading.current_thread():
+            thread.join()
 
 
 _END = object()

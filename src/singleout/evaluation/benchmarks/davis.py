@@ -113,7 +113,16 @@ class Davis(IdPictures):
 
     def _predicted(self, read: IdReader, video: ObjectVideo, frame: str) -> Ids:
         ids = read(video.name, frame)
-        return only_binary(ids) if self.binary else ids
+        if not self.binary:
+            return ids
+        # A picture of the numbers of several objects is not what is meant here.
+        others = (ids > 1) & (ids != metric.VOID)
+        if others.any():
+            raise InputError(
+                f"{read.where(video.name, frame)} has the object id {ids[others].min()}, but {self.title} has one "
+                "object: a mask holds 0 and 255, or 0 and 1"
+            )
+        return only_binary(ids)
 
     def objects(
         self, video: ObjectVideo, rows: Sequence[metric.ObjectResult], scores: metric.VideoScores, read: IdReader

@@ -15,6 +15,7 @@ from singleout.data.records import ImageAnnotation, ImageResult, ImageSet, Liste
 from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
 from singleout.evaluation.benchmarks.listed import (
     Listed,
+    blaming,
     by_category,
     category_numbers,
     refuse_nothing,
@@ -58,12 +59,12 @@ class ImageBenchmark(Listed):
         listed = sorted(truth.images, key=lambda image: image.id)
         for done, image in enumerate(listed, 1):
             mine = true[image.id], found[image.id]
-            if isinstance(metric, LvisAP):
-                metric.add(
-                    image.id, *mine, negative=image.neg_category_ids, not_exhaustive=image.not_exhaustive_category_ids
-                )
-            else:
-                metric.add(image.id, *mine)
+            with blaming(path, truth.path, (each.segmentation for each in true[image.id])):
+                if isinstance(metric, LvisAP):
+                    neither = {"negative": image.neg_category_ids, "not_exhaustive": image.not_exhaustive_category_ids}
+                    metric.add(image.id, *mine, **neither)
+                else:
+                    metric.add(image.id, *mine)
             objects += [_object(image, each, found[image.id], names) for each in true[image.id] if not each.iscrowd]
             on_video(str(image.id), done, len(listed))
         scores = metric.result()

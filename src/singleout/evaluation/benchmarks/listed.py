@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from singleout.data.records import Rle
 from singleout.errors import InputError
 from singleout.evaluation.benchmarks.archive import pack_files
 from singleout.evaluation.benchmarks.base import Benchmark, Job, Source
+from singleout.evaluation.metrics.rles import checked
 from singleout.exports.layout import read_json, text_file, write_json_list
 from singleout.vocabularies import Category
 
@@ -68,6 +71,22 @@ def results_file(predictions: Path) -> Path:
     if deeper:
         raise InputError(f"{deeper[0]} lies one folder deeper than expected: give that file, or pack it at the top")
     raise InputError(f"{predictions / RESULTS} is missing: expected the JSON list of results")
+
+
+@contextmanager
+def blaming(results: Path, truth: Path, true: Iterable[Rle | None]) -> Iterator[None]:
+    """Name the file that an error of a metric is due to: the truth if one of its codes is damaged, else the results.
+
+    true: the codes of the truth that the metric is given; they are looked at only where there is an error.
+    """
+    try:
+        yield
+    except InputError as error:
+        try:
+            checked([code for code in true if code is not None])
+        except InputError:
+            raise InputError(f"{truth}: {error}") from error
+        raise InputError(f"{results}: {error}") from error
 
 
 def refuse_nothing(path: Path, results: Sequence[object]) -> None:

@@ -23,7 +23,8 @@ def side_by_side(
     keys: Sequence[Key], predicted: Callable[[Key], Found], true: Callable[[Key], True_]
 ) -> Iterator[tuple[Found, True_]]:
     """What both functions give for each key, in order; each runs in a thread of its own, a few keys ahead."""
-    found, wanted = (read_ahead(partial(map, read, keys), _AHEAD) for read in (predicted, true))
+    found = read_ahead(partial(map, predicted, keys), _AHEAD)
+    wanted = read_ahead(partial(map, true, keys), _AHEAD)
     return zip(found, wanted, strict=True)
 
 

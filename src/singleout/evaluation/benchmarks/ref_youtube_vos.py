@@ -59,8 +59,9 @@ class Referring(Benchmark):
         for done, video in enumerate(videos, 1):
             images = dict(zip(video.frame_names, video.images, strict=True))
             for sentence in video.sentences:
-                truth, found = partial(_truth, video, sentence), partial(_predicted, folder, video.name, sentence.id)
-                pairs = _pairs(video, truth, found)
+                answers = folder / video.name / sentence.id
+                truth, found = partial(_truth, video, sentence), partial(_predicted, answers)
+                pairs = _pairs(video, truth, answers)
                 j, f = sentence_scores(pairs, where=f"{video.name}, sentence {sentence.id}")
                 mean_j, mean_f = gathered.add(j, f)
                 values = {"J&F": (mean_j + mean_f) / 2, "J": mean_j, "F": mean_f}
@@ -167,10 +168,10 @@ def _check_predictions(video: ReferringVideo, folder: Path) -> None:
     check_others(folder / video.name, [sentence.id for sentence in video.sentences], part=False, what="sentence")
 
 
-def _pairs(video: ReferringVideo, truth: partial[Bool], found: partial[Bool]) -> Iterator[tuple[Bool, Bool]]:
-    both = side_by_side(video.frame_names, found, truth)
+def _pairs(video: ReferringVideo, truth: partial[Bool], answers: Path) -> Iterator[tuple[Bool, Bool]]:
+    both = side_by_side(video.frame_names, partial(_predicted, answers), truth)
     for name, (predicted, true) in zip(video.frame_names, both, strict=True):
-        same_size(predicted, true, f"the prediction {'/'.join(found.args[1:])}/{name}.png")
+        same_size(predicted, true, answers / f"{name}.png")
         yield predicted, true
 
 
@@ -203,8 +204,8 @@ def _size(video: ReferringVideo) -> tuple[int, int]:
         raise InputError(f"{video.images[0]} cannot be read, and no mask tells the size of {video.name}") from error
 
 
-def _predicted(folder: Path, video: str, sentence: str, frame: str) -> Bool:
-    path = folder / video / sentence / f"{frame}.png"
+def _predicted(answers: Path, frame: str) -> Bool:
+    path = answers / f"{frame}.png"
     values = read_numbers(path)
     strange = another_number(values, (0, 1, 255))
     if strange is not None:

@@ -17,7 +17,7 @@ from singleout.data.files import a_box
 from singleout.data.records import ImageResult, ImageSet, ListedImage
 from singleout.errors import InputError
 from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
-from singleout.evaluation.benchmarks.listed import refuse_nothing, results_file
+from singleout.evaluation.benchmarks.listed import blaming, refuse_nothing, results_file
 from singleout.evaluation.benchmarks.single import SingleFrames, best_result, result_look
 from singleout.evaluation.metrics.refcoco import RefCocoMetrics, UninextRefCocoMetrics
 from singleout.evaluation.report.values import Evaluation, ObjectResult
@@ -52,8 +52,9 @@ class RefCoco(SingleFrames):
         metric, uninext = RefCocoMetrics(), UninextRefCocoMetrics()
         for done, each in enumerate(truth.annotations, 1):
             name = listed[each.image_id].dataset_name or self.name
-            metric.add(each, cornered[each.image_id], dataset_name=name)
-            uninext.add(each, best_result(found[each.image_id]))
+            with blaming(path, truth.path, [each.segmentation]):
+                metric.add(each, cornered[each.image_id], dataset_name=name)
+                uninext.add(each, best_result(found[each.image_id]))
             on_video(str(each.image_id), done, len(truth.annotations))
         scores, top = metric.result(), uninext.result()
         table: dict[str, float] = {}

@@ -57,7 +57,7 @@ class Semantic(ClassMaps):
         objects = []
         pairs = side_by_side(truth.images, read, lambda image: read_numbers(image.truth))
         for done, (image, (found, true)) in enumerate(zip(truth.images, pairs, strict=True), 1):
-            same_size(found, true, f"the prediction {image.name}")
+            same_size(found, true, f"{predictions}: the prediction of {image.name}")
             confusion.add(true, found, where=image.name)
             labelled = true != truth.ignore
             total = np.count_nonzero(labelled)

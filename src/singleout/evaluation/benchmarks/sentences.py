@@ -18,7 +18,7 @@ from singleout.data import actions, images
 from singleout.data.records import ActionSample, ImageAnnotation, ImageResult, ImageSet, ListedImage
 from singleout.errors import InputError
 from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
-from singleout.evaluation.benchmarks.listed import refuse_nothing, results_file
+from singleout.evaluation.benchmarks.listed import blaming, refuse_nothing, results_file
 from singleout.evaluation.benchmarks.single import SingleFrames, best_result, result_look
 from singleout.evaluation.metrics.sentences import SentenceMetrics
 from singleout.evaluation.report.values import Evaluation, ObjectResult
@@ -52,7 +52,8 @@ class Sentences(SingleFrames):
             )
         metric = SentenceMetrics()
         for done, each in enumerate(truth.annotations, 1):
-            metric.add(each, found[each.image_id])
+            with blaming(path, truth.path, [each.segmentation]):
+                metric.add(each, found[each.image_id])
             on_video(str(each.image_id), done, len(truth.annotations))
         scores = metric.result()
         objects = tuple(

@@ -18,6 +18,7 @@ from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_fo
 from singleout.evaluation.benchmarks.listed import (
     RESULTS,
     Listed,
+    blaming,
     by_category,
     category_numbers,
     refuse_nothing,
@@ -64,7 +65,8 @@ class TrackBenchmark(Listed):
         # Detections of equal score are put in order by their video, and then by their place in the file.
         videos = sorted(truth.videos, key=lambda video: video.id)
         for done, video in enumerate(videos, 1):
-            metric.add(video.id, true[video.id], found[video.id])
+            with blaming(path, truth.path, (code for each in true[video.id] for code in each.segmentations)):
+                metric.add(video.id, true[video.id], found[video.id])
             on_video(video.name, done, len(videos))
         scores = metric.result()
         names = {each.id: each.name for each in truth.categories}
