@@ -115,6 +115,8 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(summary, indent=1))
     else:
         print(archive or summary["predictions"])
+    if archive and not args.quiet:
+        print(f"singleout: {archive.name}: {benchmark.archive}", file=sys.stderr)
     return 0
 
 

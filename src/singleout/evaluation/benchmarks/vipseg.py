@@ -238,7 +238,7 @@ BENCHMARKS = (
         "panoptic",
         ("val", "train", "test"),
         "pred.json and pan_pred/<video>/<frame>.png, RGB PNGs with id = R + 256 G + 65536 B",
-        "a zip with pred.json and the folder pan_pred at its top",
+        "a zip with pred.json and the folder pan_pred at its top, as the evaluators read them",
         corrects="crowds forgiven only once, the void class in IoU, and the first thing that counts as crowd in AQ",
     ),
 )

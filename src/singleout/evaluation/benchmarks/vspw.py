@@ -148,7 +148,7 @@ BENCHMARKS = (
         "semantic",
         ("val", "train", "test"),
         "<video>/<frame>.png, grey PNGs of 0 to 123",
-        "a zip with the folders of the videos directly at its top",
+        "a zip with the folders of the videos directly at its top, as the evaluators read them",
         corrects="the missing last window of VC, and what a prediction of 255 counts as",
     ),
 )
