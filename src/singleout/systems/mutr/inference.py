@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -70,8 +71,9 @@ class Mutr(SentenceSegmenter):
 
         frames: (height, width, 3) uint8 RGB of one size, all of a video. short: 360 there, and not 432.
         """
-        first, *others = frames
-        for found in self.answer([first, *others], token_ids, short=short):
+        coming = iter(frames)
+        first = next(coming)
+        for found in self.answer(itertools.chain([first], coming), token_ids, short=short):
             for masks, scores in zip(found.masks, found.frame_scores, strict=True):
                 logits = at_size(masks, first.shape[:2])
                 yield SoftAnswer(logits.cpu().numpy(), scores.double().cpu().numpy())
