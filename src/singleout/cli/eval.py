@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print; returns the exit code."""
+    from singleout.evaluation.benchmarks import get
     from singleout.evaluation.evaluating import evaluate
     from singleout.evaluation.report.files import PAGE_FILE, as_json, table_text
 
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     def on_video(name: str, done: int, total: int) -> None:
         nonlocal progress
         if progress is None:
-            progress = Progress(args.benchmark, total, quiet=args.quiet, unit="videos")
+            progress = Progress(args.benchmark, total, quiet=args.quiet, unit=get(args.benchmark).unit)
         progress.step()
 
     try:

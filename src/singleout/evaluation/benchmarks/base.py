@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from singleout.data.files import base_split
 from singleout.data.records import Video
@@ -65,12 +65,16 @@ class Job:
     num_frames: int = 1
     about: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of_video(cls, video: Video, asks: Callable[[], Sequence[tuple[Prompt, ...]]], **more: Any) -> Self:
+        """A whole video of a data set. more: further fields, and other values than those of the video.
 
-def frames_folder(video: Video) -> Path:
-    """The folder with the frames of a video. Raises InputError for one that has none."""
-    if not video.images:
-        raise InputError(f"{video.name} has no frames: unpack the data set whole")
-    return video.images[0].parent
+        Raises InputError for a video without frames.
+        """
+        if not video.images:
+            raise InputError(f"{video.name} has no frames: unpack the data set whole")
+        usual = {"name": video.name, "frames": video.frame_names, "num_frames": len(video.frame_names)}
+        return cls(**{**usual, "video": video.images[0].parent, "asks": asks, **more})
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ class Benchmark(ABC):
     name: on the command line. title: as papers call it. task: of instances, semantic, panoptic, referring, objects.
     splits: that can be evaluated, the usual one first. result, archive: one line each for people: the files of
     predictions, and what the server takes. takes: which of the further fields of `Source` mean something here.
-    corrects: the defects of the official evaluator that `corrected` mends, "" where there are none.
+    corrects: the defects of the official evaluator that `corrected` mends, "" where there are none. unit: what
+    `OnVideo` is told of.
     """
 
     name: str
@@ -91,6 +96,7 @@ class Benchmark(ABC):
     archive: str
     takes: tuple[str, ...] = ()
     corrects: str = ""
+    unit: str = "videos"
 
     def checked(self, data: Source, *, corrected: bool = False) -> Source:
         """The source with its split filled in.

@@ -17,7 +17,7 @@ import numpy as np
 from singleout.data import davis
 from singleout.data.records import ObjectVideo
 from singleout.errors import InputError
-from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_folder, quietly
+from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
 from singleout.evaluation.benchmarks.id_pictures import IdPictures
 from singleout.evaluation.benchmarks.looks import look_at, one_id
 from singleout.evaluation.benchmarks.pairs import same_size, side_by_side
@@ -84,16 +84,7 @@ class Davis(IdPictures):
         """A sequence a job: the masks of its first frame are given."""
         if self.unsupervised:
             return super().open(data)
-        return [
-            Job(
-                video.name,
-                frames_folder(video),
-                partial(self._asked, video),
-                frames=video.frame_names,
-                num_frames=len(video.frame_names),
-            )
-            for video in self._videos(data)
-        ]
+        return [Job.of_video(video, partial(self._asked, video)) for video in self._videos(data)]
 
     def _videos(self, data: Source) -> tuple[ObjectVideo, ...]:
         return davis.read(

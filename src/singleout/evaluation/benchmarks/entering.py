@@ -9,7 +9,7 @@ import numpy as np
 
 from singleout.data.records import ObjectVideo
 from singleout.errors import InputError
-from singleout.evaluation.benchmarks.base import Job, frames_folder
+from singleout.evaluation.benchmarks.base import Job
 from singleout.evaluation.benchmarks.looks import look_at, one_id
 from singleout.evaluation.benchmarks.pairs import another_number, same_size, side_by_side
 from singleout.evaluation.benchmarks.predictions import IdReader, Ids
@@ -21,14 +21,7 @@ from singleout.prompts import Mask, Prompt
 
 def job(video: ObjectVideo, keep: tuple[str, ...]) -> Job:
     """A video with a mask for each frame in which objects enter. keep: the frames whose masks are predictions."""
-    return Job(
-        video.name,
-        frames_folder(video),
-        partial(entering, video),
-        frames=video.frame_names,
-        keep=keep,
-        num_frames=len(video.frame_names),
-    )
+    return Job.of_video(video, partial(entering, video), keep=keep)
 
 
 def entering(video: ObjectVideo) -> list[tuple[Prompt, ...]]:

@@ -37,6 +37,8 @@ _READERS = {"coco": images.read_coco, "lvis": images.read_lvis, "lv-vis-images":
 class ImageBenchmark(Listed):
     """See the module."""
 
+    unit: str = "images"
+
     def evaluate(
         self, data: Source, predictions: Path, *, corrected: bool = False, on_video: OnVideo = quietly
     ) -> Evaluation:

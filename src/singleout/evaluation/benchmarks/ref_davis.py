@@ -13,7 +13,7 @@ from pathlib import Path
 from singleout.data.records import ObjectVideo, ReferringVideo
 from singleout.data.referring import REF_DAVIS_ANNOTATORS, read_ref_davis
 from singleout.errors import InputError
-from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_folder, quietly
+from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
 from singleout.evaluation.benchmarks.davis import BENCHMARKS as _DAVIS
 from singleout.evaluation.benchmarks.davis import DECAY, check_truth, official_files
 from singleout.evaluation.benchmarks.id_pictures import IdPictures
@@ -72,13 +72,7 @@ class RefDavis(IdPictures):
     def open(self, data: Source) -> list[Job]:
         """A job for each annotator and sequence: the sentences of all its objects."""
         return [
-            Job(
-                f"{folder}/{video.name}",
-                frames_folder(video),
-                partial(_asked, video, number),
-                frames=video.frame_names,
-                num_frames=len(video.frame_names),
-            )
+            Job.of_video(video, partial(_asked, video, number), name=f"{folder}/{video.name}")
             for number, folder in enumerate(_FOLDERS)
             for video in self._videos(data)
         ]

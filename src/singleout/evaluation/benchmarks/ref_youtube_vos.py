@@ -18,7 +18,7 @@ import numpy.typing as npt
 from singleout.data import referring
 from singleout.data.records import ReferringVideo, Sentence
 from singleout.errors import InputError
-from singleout.evaluation.benchmarks.base import Benchmark, Job, OnVideo, Source, frames_folder, quietly
+from singleout.evaluation.benchmarks.base import Benchmark, Job, OnVideo, Source, quietly
 from singleout.evaluation.benchmarks.looks import look_at
 from singleout.evaluation.benchmarks.pairs import another_number, same_size, side_by_side
 from singleout.evaluation.benchmarks.predictions import check_others, top_folder
@@ -85,11 +85,9 @@ class Referring(Benchmark):
     def open(self, data: Source) -> list[Job]:
         """A video a job; each of its sentences is asked by itself, because several may mean the same object."""
         return [
-            Job(
-                video.name,
-                frames_folder(video),
+            Job.of_video(
+                video,
                 partial(_asked, video),
-                frames=video.frame_names,
                 num_frames=len(video.frame_names) * len(video.sentences),
                 about={"sentences": tuple(sentence.id for sentence in video.sentences)},
             )

@@ -29,6 +29,8 @@ from singleout.prompts import Phrase, Prompt
 class RefCoco(SingleFrames):
     """See the module."""
 
+    unit: str = "sentences"
+
     def evaluate(
         self, data: Source, predictions: Path, *, corrected: bool = False, on_video: OnVideo = quietly
     ) -> Evaluation:

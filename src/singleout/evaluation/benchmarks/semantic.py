@@ -43,6 +43,7 @@ class Semantic(ClassMaps):
     """See the module. layout: the name of the data set in `singleout.data.semantic`."""
 
     layout: str = ""
+    unit: str = "images"
 
     def evaluate(
         self, data: Source, predictions: Path, *, corrected: bool = False, on_video: OnVideo = quietly

@@ -31,6 +31,7 @@ class Sentences(SingleFrames):
     """See the module. converted: the usual name of the truth in COCO's form."""
 
     converted: str = ""
+    unit: str = "samples"
 
     def evaluate(
         self, data: Source, predictions: Path, *, corrected: bool = False, on_video: OnVideo = quietly

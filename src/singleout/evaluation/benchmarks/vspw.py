@@ -12,7 +12,7 @@ import numpy as np
 from singleout.data import vspw
 from singleout.data.records import MaskedVideo
 from singleout.errors import InputError
-from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_folder, quietly
+from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
 from singleout.evaluation.benchmarks.class_maps import ClassMaps, Labels, label_maps, write_map
 from singleout.evaluation.benchmarks.looks import read_picture
 from singleout.evaluation.benchmarks.pairs import same_size, side_by_side
@@ -77,16 +77,7 @@ class Vspw(ClassMaps):
     def open(self, data: Source) -> list[Job]:
         """A video a job, which is asked for all classes."""
         asked: list[tuple[Prompt, ...]] = [(Categories(_class_names()),)]
-        return [
-            Job(
-                video.name,
-                frames_folder(video),
-                lambda: asked,
-                frames=video.frame_names,
-                num_frames=len(video.frame_names),
-            )
-            for video in vspw.read(data.root, split=str(data.split))
-        ]
+        return [Job.of_video(video, lambda: asked) for video in vspw.read(data.root, split=str(data.split))]
 
     def save(self, job: Job, answers: Sequence[Tracks], folder: Path) -> list[Path]:
         """A picture of 0 to 123 a frame in ``<video>/``."""

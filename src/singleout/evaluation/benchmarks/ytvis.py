@@ -14,7 +14,7 @@ import numpy as np
 from singleout.data import cocovid
 from singleout.data.records import ListedVideo, Rle, TrackAnnotation, TrackResult, TrackSet
 from singleout.errors import InputError
-from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, frames_folder, quietly
+from singleout.evaluation.benchmarks.base import Job, OnVideo, Source, quietly
 from singleout.evaluation.benchmarks.listed import (
     RESULTS,
     Listed,
@@ -89,15 +89,7 @@ class TrackBenchmark(Listed):
         numbers = category_numbers(truth.categories)
         asked: list[tuple[Prompt, ...]] = [(Categories(list(numbers)),)]
         return [
-            Job(
-                video.name,
-                frames_folder(video),
-                lambda: asked,
-                frames=video.frame_names,
-                num_frames=video.length,
-                about={"id": video.id, "numbers": numbers},
-            )
-            for video in truth.videos
+            Job.of_video(video, lambda: asked, about={"id": video.id, "numbers": numbers}) for video in truth.videos
         ]
 
     def save(self, job: Job, answers: Sequence[Tracks], folder: Path) -> list[Path]:
