@@ -9,6 +9,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -123,8 +124,11 @@ def _clip_pairs(folder: Path) -> list[tuple[PanopticVideo, PanopticVideo]]:
 
 
 def _clips(folder: Path) -> Iterator[tuple[str, list[FramePairs]]]:
-    for true, found in _clip_pairs(folder):
-        yield true.name, list(paired_segments(list(zip(true.frames, found.frames, strict=True))))
+    clips = _clip_pairs(folder)
+    frames = [pair for true, found in clips for pair in zip(true.frames, found.frames, strict=True)]
+    stream = paired_segments(frames)
+    for true, _ in clips:
+        yield true.name, list(islice(stream, len(true.frames)))
 
 
 def _things() -> dict[int, bool]:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +52,10 @@ class Vipseg(Benchmark):
         vpq = VideoPanopticQuality(things, corrected=corrected)
         stq = SegmentationTrackingQuality(things, corrected=corrected)
         right: list[list[float]] = []
+        # One stream for all videos, so that the first pictures of a video are read while the one before is scored.
+        stream = paired_segments([pair for _, frames in videos for pair in frames])
         for done, (video, frames) in enumerate(videos, 1):
-            pairs = list(paired_segments(frames))
+            pairs = list(islice(stream, len(frames)))
             vpq.add(pairs, where=f"{found.path}, video {video.name}")
             stq.add(pairs, name=video.name)
             right.append([_right(each) for each in pairs])
@@ -155,7 +158,7 @@ def _listing(predictions: Path) -> Path:
 
 
 Frames = Sequence[tuple[records.PanopticFrame, records.PanopticFrame]]
-"""Frames of a video, true and predicted."""
+"""Frames, true and predicted."""
 
 
 def _paired(truth: records.PanopticSet, found: records.PanopticSet) -> list[tuple[records.PanopticVideo, Frames]]:
