@@ -164,6 +164,24 @@ def test_an_error_inside_a_zip_names_the_zip(davis, tmp_path):
     assert davis(spoil, "results.zip").startswith(f"{tmp_path / 'results.zip'}/one/00002.png")
 
 
+def test_predictions_that_are_some_other_file(davis, tmp_path):
+    (tmp_path / "notes.txt").write_text("perfect")
+    assert "notes.txt is neither a folder nor a zip" in davis(lambda folder: None, "notes.txt")
+
+
+def test_a_report_in_place_of_a_file(tmp_path):
+    (tmp_path / "report").write_text("mine")
+    with pytest.raises(InputError, match="report is a file: give a folder"):
+        evaluate("davis2017", data=tmp_path, predictions=tmp_path, out=tmp_path / "report")
+    assert (tmp_path / "report").read_text() == "mine"
+
+
+def test_a_file_in_place_of_the_data_set(tmp_path):
+    (tmp_path / "davis.zip").write_text("not unpacked")
+    with pytest.raises(InputError, match=r"davis.zip is a file where a folder is due"):
+        evaluate("davis2017", data=tmp_path / "davis.zip", predictions=tmp_path)
+
+
 def test_no_predictions_at_all(davis, tmp_path):
     assert "there is no such file or folder" in davis(lambda folder: None, "nowhere")
 

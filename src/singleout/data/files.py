@@ -48,6 +48,8 @@ def the_folder(path: Path, what: str) -> Path:
     """`path` if it is a folder. Raises InputError that names it, and the one a level deeper where that fits."""
     if path.is_dir():
         return path
+    if path.exists():
+        raise InputError(f"{path} is a file where a folder is due: it should hold {what}")
     if path.parent.is_dir():
         deeper = sorted(entry for entry in path.parent.iterdir() if (entry / path.name).is_dir())
         if deeper:

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from singleout.errors import InputError
 from singleout.evaluation.benchmarks import get
 from singleout.evaluation.benchmarks.base import OnVideo, Source, quietly
 from singleout.evaluation.benchmarks.predictions import opened
@@ -35,6 +36,8 @@ def evaluate(
     results.json, report.html and the official evaluator's own files. Raises InputError, naming the file, for whatever
     is missing, damaged or does not belong to the data set; nothing is written then.
     """
+    if out is not None and Path(out).is_file():
+        raise InputError(f"{out} is a file: give a folder for the report")
     reuse_freed_memory()
     chosen = get(benchmark)
     source = Source(

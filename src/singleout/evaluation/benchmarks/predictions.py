@@ -56,6 +56,8 @@ def top_folder(predictions: Path, videos: Sequence[str], top: str = "") -> Path:
     top: the folder that the submission has above the videos, "" for none; a folder given without it is fine too.
     Raises InputError where the videos lie deeper, naming where they lie, and where there are none or some are missing.
     """
+    if predictions.is_file():
+        raise InputError(f"{predictions} is neither a folder nor a zip: give the folder or zip of the predictions")
     places = [predictions / top, predictions] if top else [predictions]
     wanted = {Path(name).parts[0] for name in videos}
     best = max(places, key=lambda place: len(wanted & _folders(place)))
