@@ -157,7 +157,9 @@ def _open_file(file: Path, system: str | System | None, variant: str | None, str
     shapes = {name: tuple(tensor.shape) for name, tensor in raw.state.items()}
     owner, found = _recognise(file, shapes, system)
     if variant is not None and variant != found:
-        raise InputError(f"{file} holds {owner.title} as {found}, not as {variant}")
+        if not _alike(owner, found, variant, owner.configure(found, shapes)):
+            raise InputError(f"{file} holds {owner.title} as {found}, not as {variant}")
+        found = variant
     try:
         config = owner.configure(found, shapes)
         network = owner.build(found, config)
@@ -185,17 +187,18 @@ def _open_folder(folder: Path, system: str | System | None, variant: str | None,
             "for a system of your own, name it (system=, or --system)"
         )
     owner = _as_system(converted.system if system is None else system)
-    if owner.name != converted.system or variant not in (None, converted.variant):
+    found, asked = converted.variant, variant or converted.variant
+    if owner.name != converted.system or (asked != found and not _alike(owner, found, asked, converted.config)):
         wanted = f"{owner.name}/{variant}" if variant else owner.name
         raise InputError(f"{folder} holds {converted.system}/{converted.variant}, not {wanted}")
     try:
-        network = owner.build(converted.variant, converted.config)
+        network = owner.build(asked, converted.config)
     except InputError as error:
         raise InputError(f"{folder / 'config.json'}: {error}") from error
     report = fill(network, RawWeights(converted.state).state)
     _judge(folder, owner, report, strict)
     tokenizer = _tokenizer_near(folder, owner)
-    return Opened(owner, converted.variant, converted.config, network, report, folder, tokenizer)
+    return Opened(owner, asked, converted.config, network, report, folder, tokenizer)
 
 
 def fill(network: nn.Module, state: Mapping[str, Tensor], *, ignored: tuple[str, ...] = ()) -> LoadReport:
@@ -231,6 +234,18 @@ def _judge(source: Path, owner: System, report: LoadReport, strict: bool) -> Non
         raise InputError(f"{source} does not fit {owner.title}: {problem} ({report.summary()})")
     if report.unexpected:
         warnings.warn(f"{source}: {report.summary()}", UserWarning, stacklevel=2)
+
+
+def _alike(owner: System, found: str, variant: str, config: Mapping[str, Any]) -> bool:
+    """Whether two variants have the same tensors, so that no file can tell which of them it is."""
+    import torch
+
+    if variant not in owner.variants():
+        return False
+    with torch.device("meta"):
+        states = [owner.build(name, config).state_dict() for name in (found, variant)]
+    first, second = ({name: tensor.shape for name, tensor in state.items()} for state in states)
+    return first == second
 
 
 def _as_system(system: str | System) -> System:

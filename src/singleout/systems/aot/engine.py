@@ -7,13 +7,15 @@ has clocks of its own, as if an engine of its own had begun then.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from singleout.nn.states import prefixed, under
 from singleout.systems.aot.memory import MemoryRule, Store, read_long
-from singleout.systems.aot.network import AOTNetwork
+from singleout.systems.aot.network import STRIDE, AOTNetwork
 from singleout.systems.aot.values import Entry, Recall, Record, Sight, Size, Streams
 
 
@@ -47,8 +49,9 @@ class Engine:
         for _ in range(len(self.stores), num_groups(num_objects, self.network.config.num_ids)):
             self.stores.append(Store(self.rule))
         identity = self._identity(labels)
-        passed, self._records = self.network.refer(sight, self._at(sight.size), identity)
-        entries = self.network.remember(self._records, identity)
+        passed, records = self.network.refer(sight, self._at(sight.size), identity)
+        entries = self.network.remember(records, identity)
+        self._records = []
         for group, store in enumerate(self.stores):
             store.add(entries, group, given=True)
             store.stored = 0 if restart_gap else store.stored
@@ -80,6 +83,40 @@ class Engine:
         own = labels[None] - first
         return own * ((own > 0) & (own <= num_ids))
 
+    def save(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The memory before the frame that was followed last, as tensors and plain values that `load` takes."""
+        tensors: dict[str, Tensor] = {}
+        stores = []
+        for group, store in enumerate(self.stores):
+            kept, header = store.save()
+            # What was followed and is not decided yet will be followed again.
+            stores.append({**header, "step": header["step"] - bool(self._records)})
+            tensors |= prefixed(f"store.{group}", kept)
+        for age, entries in enumerate(self.short):
+            for block, entry in enumerate(entries):
+                tensors |= {f"short.{age}.{block}.key": entry.key, f"short.{age}.{block}.value": entry.value}
+        return tensors, {"stores": stores, "short": len(self.short)}
+
+    def load(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+        """Take over what `save` gave."""
+        device = self.network.projector.weight.device
+        for group, plain in enumerate(header["stores"]):
+            self.stores.append(Store(self.rule))
+            self.stores[-1].load(under(f"store.{group}", tensors), plain, device)
+        for age in range(int(header["short"])):
+            kept = under(f"short.{age}", tensors)
+            blocks = range(len(kept) // 2)
+            parts = [(kept[f"{block}.key"].to(device), kept[f"{block}.value"].to(device)) for block in blocks]
+            self.short.append([Entry(key, value) for key, value in parts])
+
+    def most_bytes(self, size: Size, num_objects: int, budget: int) -> int:
+        """The most that `save` gives for so many objects at a size of frames in the network."""
+        config = self.network.config
+        tokens = -(-size[0] // STRIDE) * -(-size[1] // STRIDE)
+        channels = config.width // 2 + 4 * config.width if config.gated else 2 * config.width
+        frames = (budget + self.rule.skip) * num_groups(num_objects, config.num_ids)
+        return frames * config.num_blocks * tokens * channels * 4
+
     def _identity(self, labels: Tensor) -> Tensor:
         return self.network.identify(self.labels_of_groups(labels))
 
@@ -90,8 +127,3 @@ class Engine:
         if self._position is None or self._position[0] != size:
             self._position = size, self.network.positions(size)
         return self._position[1]
-
-
-def memory_log(engines: Sequence[Engine]) -> list[list[tuple[int, int, int]]]:
-    """Of each group of each engine: frames since it began, when it last kept one, frames that it has kept."""
-    return [[(store.step, store.stored, len(store)) for store in engine.stores] for engine in engines]

@@ -6,8 +6,9 @@ forgotten by the rule of `singleout.nn.forgetting`; until it is reached nothing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -80,11 +81,21 @@ class Store:
         key, value = self.parts(block)
         return key.flatten(1, 2), value.flatten(1, 2)
 
-    def restore(self, stamps: Sequence[Stamp], parts: Sequence[tuple[Tensor, Tensor]]) -> None:
-        """Take over what `stamps` and `parts` of another store gave."""
-        self.stamps = list(stamps)
-        self._keys = [key for key, _ in parts]
-        self._values = [value for _, value in parts]
+    def save(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and plain values that `load` takes."""
+        tensors = {}
+        for block in range(len(self._keys)):
+            tensors[f"key.{block}"], tensors[f"value.{block}"] = self.parts(block)
+        stamps = [[stamp.step, stamp.given] for stamp in self.stamps]
+        return tensors, {"step": self.step, "stored": self.stored, "stamps": stamps}
+
+    def load(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any], device: torch.device) -> None:
+        """Take over what `save` gave."""
+        self.step, self.stored = int(header["step"]), int(header["stored"])
+        self.stamps = [Stamp(int(step), bool(given)) for step, given in header["stamps"]]
+        blocks = range(len(tensors) // 2)
+        self._keys = [tensors[f"key.{block}"].to(device) for block in blocks]
+        self._values = [tensors[f"value.{block}"].to(device) for block in blocks]
 
     @property
     def num_bytes(self) -> int:

@@ -6,8 +6,9 @@ corrected.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from singleout.errors import InputError
+from singleout.nn.states import StateFormat, prefixed, under
 from singleout.systems.aot.decisions import shares_of
 from singleout.systems.aot.engine import Engine, group_sizes, num_groups
 from singleout.systems.aot.network import AOTNetwork
@@ -25,6 +27,8 @@ from singleout.systems.aot.values import Sight, Size
 from singleout.tracks import FrameMasks
 
 Ids = npt.NDArray[np.int32]
+STATES = StateFormat("singleout.aot", 1)
+_HEADER = 2**18  # bytes of plain values and names in a saved state
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ class Tracker:
         self.decision_size = davis_size(size) if options.davis else size
         self.labels = torch.zeros(self.decision_size, dtype=torch.int64, device=device)
         self.shares: Tensor | None = None
+        self._frame: Picture | None = None  # what is not in the memory yet
+        self._before: tuple[list[int], set[int]] = [], set()  # ids and removed ones when it came
         self._own: list[Tensor] = []
         self._sights: list[Sight] = []
         self._marked = False
@@ -93,11 +99,19 @@ class Tracker:
         """Ids of the objects that are followed."""
         return [one for one in self.ids if one not in self.removed]
 
+    @property
+    def num_objects(self) -> int:
+        """Identities that take part in a decision."""
+        if self.open_ids:
+            return self.network.config.num_ids * num_groups(len(self.ids), self.network.config.num_ids)
+        return len(self.ids)
+
     @torch.inference_mode()
     def see(self, frame: Picture, *, look_for: bool = True) -> None:
         """Take the next frame and decide whose each pixel is. look_for: nothing is looked for where it is false, as the
         objects will be given."""
         self.commit()
+        self._frame, self._before = frame, (list(self.ids), set(self.removed))
         with computing(self.options.precision, self.device):
             self._sights = [self.network.look(look.picture(frame, self.device)) for look in self.looks]
             if not self.present or not look_for:
@@ -150,20 +164,67 @@ class Tracker:
         self.labels = self._without_removed(self.labels)
         self._own = [self._without_removed(own) for own in self._own]
 
+    def save(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and plain values that `load` takes: the memory before the last frame, and that frame."""
+        ids, removed = self._before
+        header: dict[str, Any] = {
+            "ids": self.ids,
+            "removed": sorted(self.removed),
+            "before": [ids, sorted(removed)],
+            "marked": self._marked,
+            "engines": [],
+        }
+        several = len(self.looks) > 1 and not self.options.joint
+        labels = {"labels": self.labels} | {f"own.{look}": own for look, own in enumerate(self._own) if several}
+        tensors = {name: part.to(torch.int16) for name, part in labels.items()}
+        if self._frame is not None:
+            tensors["frame"] = torch.from_numpy(np.array(self._frame))
+        for look, engine in enumerate(self.engines):
+            kept, plain = engine.save()
+            header["engines"].append(plain)
+            tensors |= prefixed(f"engine.{look}", kept)
+        return tensors, header
+
+    def load(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+        """Take over what `save` gave; the last frame is looked at again."""
+        for look, engine in enumerate(self.engines):
+            engine.load(under(f"engine.{look}", tensors), header["engines"][look])
+        self.ids, self.removed = list(header["before"][0]), set(header["before"][1])
+        if "frame" in tensors:
+            self.see(tensors["frame"].numpy())
+        self.ids, self.removed = list(header["ids"]), set(header["removed"])
+        self.labels = tensors["labels"].to(self.device, torch.int64)
+        own = [tensors.get(f"own.{look}") for look in range(len(self.looks))]
+        self._own = [self.labels if one is None else one.to(self.device, torch.int64) for one in own]
+        self._marked = bool(header["marked"])
+
+    def most_bytes(self, budget: int) -> int:
+        """The most bytes of a saved state for the present objects."""
+        pairs = zip(self.engines, self.looks, strict=True)
+        kept = sum(engine.most_bytes(look.size, len(self.ids), budget) for engine, look in pairs)
+        area = max(self.size[0] * self.size[1], self.decision_size[0] * self.decision_size[1])
+        return kept + area * (3 + 2 * (len(self.looks) + 1)) + _HEADER
+
     @torch.inference_mode()
     def commit(self, *, restart_gap: bool = False) -> None:
         """Put the last frame into the memory as it is decided now. restart_gap: see `Engine.refer`."""
-        sights, self._sights = self._sights, []
+        sights, self._sights, self._frame = self._sights, [], None
         if not self.ids or not sights or not (self.present or self._marked):
             return
         with computing(self.options.precision, self.device):
             for engine, look, sight, own in zip(self.engines, self.looks, sights, self._own, strict=True):
                 labels = look.labels(own)
                 if self._marked:
-                    engine.refer(sight, labels, self._num_objects, restart_gap=restart_gap)
+                    engine.refer(sight, labels, self.num_objects, restart_gap=restart_gap)
                 else:
                     engine.update(labels)
         self._marked = False
+
+    def id_map(self) -> Ids:
+        """Whose each pixel of the last frame is, (height, width), 0 for nobody's; at the size of the decisions."""
+        of_label = np.array([0, *self.ids], np.int32)
+        ids: Ids = of_label[self.labels.cpu().numpy()]
+        return ids
 
     def frame_masks(self, frame: int) -> FrameMasks:
         """The last frame's result."""
@@ -189,15 +250,9 @@ class Tracker:
             width=self.size[1],
         )
 
-    @property
-    def _num_objects(self) -> int:
-        if self.open_ids:
-            return self.network.config.num_ids * num_groups(len(self.ids), self.network.config.num_ids)
-        return len(self.ids)
-
     def _decide(self, engine: Engine, sight: Sight, look: Look) -> Tensor:
         scores = self.network.decode(sight, engine.follow(sight))
-        counts = group_sizes(self._num_objects, self.network.config.num_ids)
+        counts = group_sizes(self.num_objects, self.network.config.num_ids)
         align = self.network.config.align_corners
         shares = shares_of(scores, counts, self.decision_size, align_corners=align)
         return shares.flip(-1) if look.flipped else shares
@@ -213,11 +268,3 @@ def _overridden(labels: Tensor, marks: Tensor, numbers: Tensor) -> Tensor:
     """Labels with marks of some numbers in their place; what else these numbers had is nobody's."""
     marks = resize_labels(marks, (labels.shape[0], labels.shape[1]))
     return torch.where(marks > 0, marks, labels.masked_fill(torch.isin(labels, numbers), 0))
-
-
-def drawn_ids(masks: Sequence[Ids]) -> Ids:
-    """Several pictures of ids on one frame as one; of two at a pixel the later one counts."""
-    joined = masks[0].copy()
-    for mask in masks[1:]:
-        np.copyto(joined, mask, where=mask > 0)
-    return joined

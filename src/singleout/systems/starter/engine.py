@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from singleout.media.backwards import frames_backwards
 from singleout.nn.devices import resolve_device
 from singleout.segmenter import VideoLike
 from singleout.systems.starter.network import Features, StarterNetwork
 from singleout.systems.starter.view import View
-
-CHUNK = 32  # frames that are decoded at a time when going backwards
 
 
 class Engine:
@@ -32,9 +31,5 @@ class Engine:
 
 
 def pictures_backwards(video: VideoLike, view: View, start: int, stop: int) -> Iterator[tuple[int, Tensor]]:
-    """Frames stop - 1 down to start with their numbers, shrunk, decoded forwards in chunks."""
-    for end in range(stop, start, -CHUNK):
-        begin = max(start, end - CHUNK)
-        pictures = [view.shrink(frame) for frame in video.frames(begin, end)]
-        for offset in range(end - begin - 1, -1, -1):
-            yield begin + offset, pictures[offset]
+    """Frames stop - 1 down to start with their numbers, shrunk."""
+    return frames_backwards(video, start, stop, view.shrink)
