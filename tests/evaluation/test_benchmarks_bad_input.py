@@ -88,6 +88,19 @@ def test_other_videos_beside_those_of_a_development_part(tmp_path):
     assert any("not looked at: two (1)" in note for note in found.notes)
 
 
+@pytest.mark.parametrize("split", ["val", "val_dev"])
+def test_results_of_other_videos_beside_those_of_a_development_part(tmp_path, split):
+    data = benchmark_data.ytvis(tmp_path / "data", lvvis=True)
+    (data / "val_dev_instances.json").write_bytes((data / "val_instances.json").read_bytes())
+    (tmp_path / "results.json").write_text(json.dumps([track(), track(video_id=8)]))
+    if split == "val_dev":
+        found = evaluate("lv-vis", data=data, predictions=tmp_path / "results.json", split=split)
+        assert found.about["results"] == 1
+        return
+    with pytest.raises(InputError, match=r"result 1: there is no video 8"):
+        evaluate("lv-vis", data=data, predictions=tmp_path / "results.json")
+
+
 def test_a_sentence_that_the_video_does_not_have(tmp_path):
     data = benchmark_data.ref_youtube_vos(tmp_path / "data")
     masks = np.where(benchmark_data.frames_and_ids()[1] == 1, 255, 0)

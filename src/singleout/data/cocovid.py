@@ -79,17 +79,20 @@ def read(path: Path, images: Path | None = None) -> TrackSet:
 
 
 @without_collection()
-def read_results(path: Path, truth: TrackSet) -> tuple[TrackResult, ...]:
+def read_results(path: Path, truth: TrackSet, *, part: bool = False) -> tuple[TrackResult, ...]:
     """Predictions for a data set, ``results.json``.
 
-    Raises InputError for a truncated file, an unknown video or category, a score that is not a finite number, and an
-    entry whose segmentations are not as many as the frames of its video.
+    part: truth is a development part, and results of videos that it does not have are left out. Raises InputError for a
+    truncated file, an unknown video or category, a score that is not a finite number, and an entry whose segmentations
+    are not as many as the frames of its video.
     """
     known = {video.id: video for video in truth.videos}
     numbers = {category.id for category in truth.categories}
     found = []
     for index, entry in enumerate(entries_of(path, read_json(path), "results")):
         where = f"{path}: result {index}"
+        if part and an_id(entry, "video_id", where) not in known:
+            continue
         video = _the_video(entry, known, where)
         category = number(path, entry, "category_id")
         if category not in numbers:

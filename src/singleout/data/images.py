@@ -49,10 +49,11 @@ def read(path: Path, images: Path | None = None) -> ImageSet:
 
 
 @without_collection()
-def read_results(path: Path, truth: ImageSet) -> tuple[ImageResult, ...]:
+def read_results(path: Path, truth: ImageSet, *, part: bool = False) -> tuple[ImageResult, ...]:
     """Predictions for a data set, a list of ``{image_id, category_id, score, segmentation, bbox}``.
 
-    Masks and boxes may be missing, not both. Raises InputError for a truncated file, an unknown image or category, and
+    Masks and boxes may be missing, not both. part: truth is a development part, and results of images that it does not
+    have are left out. Raises InputError for a truncated file, an unknown image or category, and
     a score that is not a finite number.
     """
     known = {image.id: image for image in truth.images}
@@ -60,6 +61,8 @@ def read_results(path: Path, truth: ImageSet) -> tuple[ImageResult, ...]:
     found = []
     for index, entry in enumerate(entries_of(path, read_json(path), "results")):
         where = f"{path}: result {index}"
+        if part and an_id(entry, "image_id", where) not in known:
+            continue
         image = _the_image(entry, known, where)
         code, box = entry.get("segmentation"), entry.get("bbox")
         if code is None and box is None:

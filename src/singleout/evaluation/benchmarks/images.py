@@ -45,7 +45,7 @@ class ImageBenchmark(Listed):
         """See `Benchmark.evaluate`."""
         truth = self._truth(data)
         path = results_file(predictions)
-        results = images.read_results(path, truth)
+        results = images.read_results(path, truth, part=data.is_part)
         refuse_nothing(path, results)
         # detectron2 takes the boxes away before it scores masks, and with it OV2Seg's oracle.
         boxed = self.name != "lv-vis-images" and results[0].box is not None

@@ -53,7 +53,7 @@ class TrackBenchmark(Listed):
                 f"{truth.path} has no annotations, as the files of the challenges: its truth is not public"
             )
         path = results_file(predictions)
-        results = cocovid.read_results(path, truth)
+        results = cocovid.read_results(path, truth, part=data.is_part)
         refuse_nothing(path, results)
         metric = TrackAP([each.id for each in truth.categories], LVVIS if self.lvvis else YTVIS, self._groups(truth))
         true: Mapping[int | str, list[TrackAnnotation]] = defaultdict(list)
