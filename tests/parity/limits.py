@@ -168,15 +168,28 @@ def limit_for(part: str, file: str, array: str, golden: npt.NDArray[Any]) -> Rul
 def _differences(ours: npt.NDArray[Any], golden: npt.NDArray[Any]) -> Floats:
     """Absolute differences; 0 where both are NaN or the same infinity, infinite where only one is.
 
-    A golden in half precision stands for every number that is rounded to it, so half a step is taken off.
+    A golden in half precision stands for every number that is rounded to it, so half a step to our side is taken off.
     """
     mine, theirs = np.asarray(ours, np.float64), np.asarray(golden, np.float64)
     with np.errstate(invalid="ignore"):
         difference = np.abs(mine - theirs)
     if golden.dtype == np.float16:
-        difference = np.maximum(difference - np.spacing(np.abs(golden)).astype(np.float64) / 2, 0)
+        difference = np.maximum(difference - _half_steps(golden, mine > theirs), 0)
     same = (mine == theirs) | (np.isnan(mine) & np.isnan(theirs))
     return np.where(same, 0.0, np.where(np.isfinite(difference), difference, np.inf))
+
+
+def _half_steps(golden: npt.NDArray[np.float16], upwards: npt.NDArray[np.bool_]) -> Floats:
+    """Half the way from each number to its next one in half precision, upwards or downwards.
+
+    At powers of two the two ways differ. Beyond the largest number the steps go on as before it.
+    """
+    exact = golden.astype(np.float64)
+    infinity, nothing = np.float16(np.inf), np.float16(0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = np.abs(np.nextafter(golden, np.where(upwards, infinity, -infinity)).astype(np.float64) - exact)
+        last = np.abs(np.nextafter(golden, nothing).astype(np.float64) - exact)
+    return np.where(np.isfinite(steps), steps, last) / 2
 
 
 def _finite(values: npt.NDArray[Any]) -> Floats:
