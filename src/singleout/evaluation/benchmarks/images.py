@@ -63,8 +63,8 @@ class ImageBenchmark(Listed):
             mine = true[image.id], found[image.id]
             with blaming(path, truth.path, (each.segmentation for each in true[image.id])):
                 if isinstance(metric, LvisAP):
-                    neither = {"negative": image.neg_category_ids, "not_exhaustive": image.not_exhaustive_category_ids}
-                    metric.add(image.id, *mine, **neither)
+                    lacking, not_all = image.neg_category_ids, image.not_exhaustive_category_ids
+                    metric.add(image.id, *mine, negative=lacking, not_exhaustive=not_all)
                 else:
                     metric.add(image.id, *mine)
             objects += [_object(image, each, found[image.id], names) for each in true[image.id] if not each.iscrowd]
