@@ -206,7 +206,6 @@ def refcoco(root: Path) -> Path:
 def a2d(root: Path) -> Path:
     """A2D-Sentences: a video of six frames; its first and fourth are annotated, the fourth with the red square only."""
     import h5py
-
     from tests.conftest import encode
 
     frames, ids = frames_and_ids()
