@@ -68,7 +68,8 @@ class Golden:
     def input(self, name: str) -> Values:
         """An array that the replay needs and does not have to reproduce."""
         self._seen(name)
-        return self._values[name]
+        found: Values = self._values[name]
+        return found
 
     def compare(self, name: str, ours: Any, *, golden: Any = None) -> Comparison:
         """Set our value beside an array of the file.

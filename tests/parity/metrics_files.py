@@ -73,8 +73,9 @@ def code_of(segmentation: Any, height: int, width: int) -> dict[str, Any] | None
     """A run-length code as pycocotools takes it, from polygons, a list of counts, a string, or nothing."""
     if segmentation is None:
         return None
+    code: dict[str, Any] = segmentation
     if isinstance(segmentation, list):
-        return codes.merge(codes.frPyObjects(segmentation, height, width))
-    if isinstance(segmentation["counts"], list):
-        return codes.frPyObjects(segmentation, height, width)
-    return segmentation
+        code = codes.merge(codes.frPyObjects(segmentation, height, width))
+    elif isinstance(segmentation["counts"], list):
+        code = codes.frPyObjects(segmentation, height, width)
+    return code

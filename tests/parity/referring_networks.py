@@ -23,6 +23,7 @@ from singleout.nn.referring.config import ReferringConfig
 from singleout.nn.referring.criterion import Target
 from singleout.nn.referring.network import ReferringNetwork
 from singleout.nn.text.tokens import pad_tokens
+from singleout.nn.vision_language import VisionLanguageBlock
 from singleout.referring.segmenter import SentenceSegmenter
 from singleout.systems.catalog import System
 
@@ -193,7 +194,9 @@ def recorded(part: Part, network: ReferringNetwork) -> Iterator[Stages]:
         hooks.append(projection.register_forward_hook(keep(f"input_proj_{index}")))
     for index, block in enumerate(network.pixel_decoder.blocks):
         # Of a block only its second half is asked for in one piece: (sentences, time, h, w, channels).
-        block.read_words = _keeping(block.read_words, stages, f"fpn_cross_attn_{4 - index}")
+        assert isinstance(block, VisionLanguageBlock)
+        reading = _keeping(block.read_words, stages, f"fpn_cross_attn_{4 - index}")
+        block.read_words = reading  # type: ignore[method-assign]
     try:
         yield stages
     finally:
