@@ -14,6 +14,7 @@ from singleout.systems.starter.clicks import bumps
 from singleout.systems.starter.network import GUIDANCE_CHANNELS, Features, StarterNetwork
 
 SMALLEST = 0.008  # share of the picture below which a region is noise
+LARGE = 0.08  # share of the picture from which on the prompt decoder finds only pieces of what is likely
 MOST_SEEDS = 12  # regions per frame that are looked at closely
 AGREED = 0.4  # overlap of a mask with its seed below which the seed itself is the better mask
 LEFT = 0.3  # share of a seed that must be left of it when objects are parted from it
@@ -42,12 +43,14 @@ class SeedMap:
 class Candidate:
     """One object that may be meant. mask: (height/4, width/4) probabilities. score: of its best word inside it.
 
-    first: it may be parted from a larger object that is followed already.
+    first: it may be parted from a larger object that is followed already. whole: it is large and reaches as far as the
+    thing is likely, so pieces of it that are followed already are no other objects.
     """
 
     mask: Tensor
     score: float
     first: bool = False
+    whole: bool = False
 
 
 def find_candidates(network: StarterNetwork, features: Features, maps: Sequence[SeedMap]) -> list[Candidate]:
@@ -59,13 +62,16 @@ def find_candidates(network: StarterNetwork, features: Features, maps: Sequence[
     guidance = torch.stack([_guidance(region, seed_map) for region, _, seed_map in seeds])
     masks = network.select(features.repeat(len(seeds)), guidance).float().sigmoid()
     found: list[Candidate] = []
-    for whole, (region, _, seed_map) in zip(masks, seeds, strict=True):
-        mask = _part_of(whole, region)
+    for selected, (region, _, seed_map) in zip(masks, seeds, strict=True):
+        mask = _part_of(selected, region)
+        whole = seed_map.reach is not None and int(region.sum()) > LARGE * region.numel()
         scores = seed_map.scores if seed_map.noun is None else seed_map.noun
         chosen = mask > 0.5
         held = float((chosen & region).sum() / region.sum()) if seed_map.part else overlap(chosen, region)
         if held < AGREED:
             mask = torch.where(region, 0.5 + 0.5 * scores, torch.zeros_like(scores))
+        elif whole:
+            mask = torch.where(region, torch.maximum(mask, 0.5 + 0.5 * scores), mask)
         if not seed_map.first:
             for other in found:
                 if other.first:
@@ -76,7 +82,7 @@ def find_candidates(network: StarterNetwork, features: Features, maps: Sequence[
             continue
         score = float(scores[inside].mean())
         if all(overlap(inside, other.mask > 0.5) < SAME for other in found):
-            found.append(Candidate(mask, score, seed_map.first))
+            found.append(Candidate(mask, score, seed_map.first, whole))
     return sorted(found, key=lambda candidate: (not candidate.first, -candidate.score))
 
 

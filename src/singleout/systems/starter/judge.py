@@ -51,14 +51,16 @@ class Evidence:
         return float(np.mean([sight.colors.get(name, 0.0) for sight in self.sights.values()])) if self.sights else 0.0
 
     def word(self, row: int) -> float:
-        """The score of a text over the object's life: mean of the better half of its sights.
+        """The score of a text over the object's life: mean of the better half of its sights, weighted by their area.
 
-        Turned sides and blur make a known thing unknown for a while, so the worse half does not count.
+        Turned sides and blur make a known thing unknown for a while, so the worse half does not count; what is left of
+        it at the edge of the picture, or when it has not yet come up, says little.
         """
         if not self.sights:
             return 0.0
-        values = np.sort([float(sight.words[row]) for sight in self.sights.values()])[::-1]
-        return float(values[: (len(values) + 1) // 2].mean())
+        sights = sorted(self.sights.values(), key=lambda sight: -sight.words[row])
+        better = sights[: (len(sights) + 1) // 2]
+        return float(np.average([sight.words[row] for sight in better], weights=[sight.area for sight in better]))
 
 
 @torch.inference_mode()

@@ -58,7 +58,8 @@ class Listener:
         marked: dict[int, Tensor] = {}
         if look is not None:
             found = Found(next_id=self._next_id, num_objects=len(self._follower.ids))
-            marked = Sweep(self.engine, [look], found, self.options.max_objects).new_objects(look, masks)
+            sweep = Sweep(self.engine, [look], found, self.options.max_objects)
+            marked = sweep.new_objects(look, self._follower.ids, masks)
             self._next_id = found.next_id
         masks = self._follower.settle(features, masks, marked)
         ids = self._follower.ids

@@ -20,6 +20,7 @@ from singleout.nn.layers import fold_batch_norms
 from singleout.systems.starter.words import WEIGHTS
 
 SIDE = 224  # pixels of the square that the classifier was trained on
+STRIDE = 32
 ROOM = 1.25  # times its longer side is the square that is cut out around an object
 FADED = 0.3  # of the contrast of what is not the object
 GREY = 0.46
@@ -36,9 +37,16 @@ class NamerNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """images: (batch, 3, 224, 224), 0 to 1. Returns probabilities, (batch, 1000)."""
-        features = F.relu6(self.head(self.backbone(images * 2 - 1)[32])).mean(dim=(2, 3))
-        probabilities: Tensor = self.classes(features).float().softmax(dim=1)
+        probabilities: Tensor = self.classes(self._features(images).mean(dim=(2, 3))).float().softmax(dim=1)
         return probabilities
+
+    def cells(self, images: Tensor) -> Tensor:
+        """Probabilities of every cell for itself. images: (batch, 3, h, w). Returns (batch, 1000, h / 32, w / 32)."""
+        logits = F.conv2d(self._features(images), self.classes.weight[:, :, None, None], self.classes.bias)
+        return logits.float().softmax(dim=1)
+
+    def _features(self, images: Tensor) -> Tensor:
+        return F.relu6(self.head(self.backbone(images * 2 - 1)[32]))
 
 
 class Namer:
@@ -76,6 +84,19 @@ class Namer:
     def classes(self, noun: str) -> Tensor:
         """(num_classes,) bool: the classes that may be called so."""
         return torch.tensor([noun in called for called in self.names])
+
+    @torch.inference_mode()
+    def spread(self, picture: Tensor, classes: Sequence[Tensor]) -> Tensor:
+        """Where in a picture something of each list of classes is: (len(classes), h, w) probabilities, coarse.
+
+        picture: (1, 3, height, width) uint8. classes: each (num_classes,) bool. The classifier without its pooling, as
+        in class activation maps (Zhou et al. 2016), at the size that it was trained on.
+        """
+        scale = SIDE / min(picture.shape[-2:])
+        size = [max(STRIDE, round(side * scale / STRIDE) * STRIDE) for side in picture.shape[-2:]]
+        images = F.interpolate(picture, size, mode="bilinear", antialias=True, align_corners=False)
+        cells = self.network.cells(images.to(next(self.network.parameters()).device).float() / 255)[0]
+        return torch.stack([cells[chosen.to(cells.device)].sum(dim=0) for chosen in classes])
 
     @torch.inference_mode()
     def look(self, picture: Tensor, masks: Tensor) -> Tensor:

@@ -17,6 +17,8 @@ from singleout.systems.starter.spot import Look
 KNOWN = 0.35  # overlap with a followed object above which a candidate is that object
 STILL = 0.2  # mean motion of an object below which something that moves inside of it is another one
 COVERED = 0.7  # share of a candidate inside followed objects above which it is nothing new
+PIECE = 0.7  # share of a followed object inside a whole candidate above which it is a piece of it
+SECOND = 0.3  # share of a whole candidate that a second followed object fills where the two are two things
 
 
 @dataclass
@@ -59,7 +61,7 @@ class Sweep:
         """Start following the candidates of a look."""
         shape = look.features.x4.shape[-2:]
         masks = follower.advance(look.features) if follower.groups else look.features.x4.new_zeros(0, *shape)
-        marked = self.new_objects(look, masks)
+        marked = self.new_objects(look, follower.ids, masks)
         settled = follower.settle(look.features, masks, marked)
         self.found.put(look.frame, follower.ids, settled)
 
@@ -71,24 +73,31 @@ class Sweep:
             if not follower.groups and look is None:
                 continue
             features = look.features if look is not None else self.engine.encode(picture)
-            masks = follower.advance(features)
-            marked = self.new_objects(look, masks) if look is not None else {}
+            masks, before = follower.advance(features), follower.ids
+            marked = self.new_objects(look, before, masks) if look is not None else {}
             settled = follower.settle(features, masks, marked)
             self.found.put(frame, follower.ids, settled)
             if look is None:
                 passed.append((frame, features))
             else:
-                self._catch_up(look, marked, passed)
+                self._catch_up(look, {key: mask for key, mask in marked.items() if key not in before}, passed)
                 passed.clear()
 
-    def new_objects(self, look: Look, masks: Tensor) -> dict[int, Tensor]:
-        """The candidates of a look that are not followed yet, with new ids."""
+    def new_objects(self, look: Look, ids: Sequence[int], masks: Tensor) -> dict[int, Tensor]:
+        """The candidates of a look that are not followed yet, with new ids, and those that make followed ones whole.
+
+        masks: (len(ids), height/4, width/4) probabilities of what is followed.
+        """
         marked: dict[int, Tensor] = {}
         taken = [mask > 0.5 for mask in masks]
         for candidate in look.candidates:
             if self.found.num_objects >= self.most:
                 break
             inside = candidate.mask > 0.5
+            if candidate.whole and (row := _largest_piece(inside, taken[: len(ids)])) is not None:
+                marked[ids[row]] = candidate.mask
+                taken[row] = inside
+                continue
             if any(overlap(inside, other) > KNOWN for other in taken):
                 continue
             standing = [other for other in taken if not (candidate.first and _stands(other & ~inside, look.motion))]
@@ -114,6 +123,19 @@ class Sweep:
                 return
             follower.settle(features, masks)
             self.found.put(frame, follower.ids, masks)
+
+
+def _largest_piece(whole: Tensor, followed: Sequence[Tensor]) -> int | None:
+    """Which of the followed objects is to become the whole that it is a piece of; None where there are two or none.
+
+    whole and each of followed: (height, width) bool.
+    """
+    shared = [int((whole & other).sum()) for other in followed]
+    pieces = [row for row, other in enumerate(followed) if shared[row] > PIECE * max(1, int(other.sum()))]
+    pieces.sort(key=lambda row: -shared[row])
+    if not pieces or (len(pieces) > 1 and shared[pieces[1]] > SECOND * int(whole.sum())):
+        return None
+    return pieces[0]
 
 
 def _stands(region: Tensor, motion: Tensor) -> bool:

@@ -52,6 +52,12 @@ class View:
             picture, (self.work_height, self.work_width), mode="bilinear", antialias=True, align_corners=False
         ).contiguous(memory_format=torch.channels_last)
 
+    def halve(self, picture: Tensor) -> Tensor:
+        """A picture of `shrink` at about half of its working size, in multiples of 32 too."""
+        height, width = (max(STRIDE, round(side / 2 / STRIDE) * STRIDE) for side in (self.work_height, self.work_width))
+        halved = F.interpolate(picture, (height, width), mode="bilinear", antialias=True, align_corners=False)
+        return halved.contiguous(memory_format=torch.channels_last)
+
     def mask(self, mask: npt.NDArray[np.bool_]) -> Tensor:
         """mask: (height, width) bool. Returns the share of it in each cell, (height/4, width/4) of the working size."""
         full = torch.from_numpy(mask.astype(np.float32))[None, None]
