@@ -104,6 +104,23 @@ def test_a_stopped_run_keeps_what_was_finished(start, singleout, tmp_path):
     assert singleout("eval", "davis2017", "--data", data, "--predictions", out).code == 0
 
 
+def test_a_killed_run_goes_on_and_gives_what_an_undisturbed_one_does(start, singleout, tmp_path):
+    data = benchmark_data.davis(tmp_path / "data", ("a", "b", "c", "d"))
+    archives = []
+    for out in (tmp_path / "whole", tmp_path / "killed"):
+        words = ("run", "davis2017", *MODEL, "--data", data, "--out", out)
+        if out.name == "killed":
+            program = start(*words, delay=0.05)
+            program.wait_for((out / "predictions" / "b").is_dir)
+            assert program.send(signal.SIGKILL).code == -signal.SIGKILL
+        done = singleout(*words, "--json")
+        assert done.code == 0, done.err
+        archives.append(Path(done.json["submission"]).read_bytes())
+    assert done.json["done_before"] >= 1
+    assert archives[0] == archives[1]
+    assert not list(out.rglob("*.partial*"))
+
+
 def test_two_processes_give_the_same(start, tmp_path):
     data = benchmark_data.davis(tmp_path / "data", ("a", "b", "c"))
     results = []

@@ -126,6 +126,8 @@ def fingerprint(model: str, weights: str | os.PathLike[str] | None = None) -> st
     if weights is None and (model in model_names() or ":" in model or not _means_file(model)):
         return model
     file = source / WEIGHTS if source.is_dir() else source
+    if source.is_dir() and not file.is_file():
+        raise InputError(f"{source} is not a folder of singleout convert: it has no {WEIGHTS}")
     if not file.is_file():
         raise InputError(f"{source} is not there: give a file of weights, or a folder of singleout convert")
     return f"{model} with {file.name} sha256:{sha256_of(file)}"
