@@ -1,10 +1,12 @@
-"""Which videos a command line means, and how times are typed."""
+"""Which videos a command line means, and how times and settings are typed."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from singleout.errors import InputError
 
@@ -83,3 +85,17 @@ def read_time(text: str, option: str) -> float:
     if not found:
         raise InputError(f"{option} {text!r}: expected seconds or minutes:seconds, for example 12.5 or 1:05")
     return 3600 * int(found["hours"] or 0) + 60 * int(found["minutes"] or 0) + float(found["seconds"])
+
+
+def read_options(given: Sequence[str]) -> dict[str, Any]:
+    """Settings as typed: numbers, true and false as such, the rest as text. Raises InputError for one without name."""
+    options: dict[str, Any] = {}
+    for word in given:
+        name, separator, value = word.partition("=")
+        if not name or not separator:
+            raise InputError(f"--option {word}: expected NAME=VALUE, for example threshold=0.4")
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    return options

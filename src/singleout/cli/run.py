@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from singleout.cli.inputs import read_options
 from singleout.cli.progress import Progress
 from singleout.cli.stopping import StopRequest
 from singleout.errors import InputError
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     )
     load_model = partial(load, args.model, weights=args.weights)
     model = fingerprint(args.model, args.weights)
-    spec = RunSpec(benchmark.name, data, model, load_model, _options(args.option), devices)
+    spec = RunSpec(benchmark.name, data, model, load_model, read_options(args.option), devices)
     began = time.monotonic()
     progress = _RunProgress(benchmark.name, quiet=args.quiet)
     out = Path(args.out)
@@ -118,20 +119,6 @@ def run(args: argparse.Namespace) -> int:
     if archive and not args.quiet:
         print(f"singleout: {archive.name}: {benchmark.archive}", file=sys.stderr)
     return 0
-
-
-def _options(given: Sequence[str]) -> dict[str, Any]:
-    """Settings as typed: numbers, true and false as such, the rest as text. Raises InputError for one without name."""
-    options: dict[str, Any] = {}
-    for word in given:
-        name, separator, value = word.partition("=")
-        if not name or not separator:
-            raise InputError(f"--option {word}: expected NAME=VALUE, for example threshold=0.4")
-        try:
-            options[name] = json.loads(value)
-        except ValueError:
-            options[name] = value
-    return options
 
 
 class _RunProgress:

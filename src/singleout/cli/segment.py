@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from singleout.cli.inputs import find_videos, own_folders, read_time
+from singleout.cli.inputs import find_videos, own_folders, read_options, read_time
 from singleout.cli.marks import Marks, read_marks
 from singleout.cli.progress import Progress
 from singleout.cli.stopping import StopRequest
@@ -97,6 +97,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="N,N,…",
         help="numbers of the tokenizer in place of each --say, for a model without its tokenizer",
+    )
+    how.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="a setting of the model; may be repeated"
     )
     how.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     how.add_argument("--start", metavar="TIME", help="leave out what comes before, for example 12.5 or 1:05")
@@ -241,7 +244,7 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
         ask.wanted.check(video, out)
         prompts = ask.marks.prompts(video, video.source_size)
         check_prompts(prompts, video.height, video.width, video.num_frames)
-        options: dict[str, Any] = {"guess": True} if args.guess else {}
+        options = read_options(args.option) | ({"guess": True} if args.guess else {})
         if args.token_ids:
             options["token_ids"] = _token_ids(args)
         if args.overwrite:

@@ -59,10 +59,9 @@ class AOTNetwork(nn.Module):
         padding = 8 if config.align_corners else 0
         self.identity_bank = nn.Conv2d(config.num_ids + 1, width, config.patch, STRIDE, padding)
         self.identity_norm = nn.LayerNorm(width) if config.gated else None
-        self._begin()
 
-    def _begin(self) -> None:
-        """The published beginning of training."""
+    def initialise(self) -> None:
+        """Draw the weights that training begins with, as published; the encoder's come from elsewhere."""
         for part in (self.projector, self.blocks, self.norms, self.decoder):
             for parameter in part.parameters():
                 if parameter.ndim > 1:

@@ -70,8 +70,10 @@ class AOTSystem:
         return {"num_ids": int(shapes["patch_wise_id_bank.weight"][1]) - 1}
 
     def build(self, variant: str, config: Mapping[str, Any]) -> nn.Module:
-        """The network of a variant with random weights."""
+        """The network of a variant, its weights still to be filled."""
         from dataclasses import replace
+
+        import torch
 
         from singleout.systems.aot.config import VARIANTS
         from singleout.systems.aot.network import AOTNetwork
@@ -82,7 +84,10 @@ class AOTSystem:
         unknown = sorted(config.keys() - {"num_ids"})
         if unknown or not isinstance(num_ids, int) or num_ids < 1:
             raise InputError(f"the configuration of AOT takes num_ids, a number from 1 on; got {dict(config)}")
-        return AOTNetwork(replace(VARIANTS[variant], num_ids=num_ids))
+        # Drawing weights that are then overwritten would take longer than reading those.
+        with torch.device("meta"):
+            network = AOTNetwork(replace(VARIANTS[variant], num_ids=num_ids))
+        return network if torch.get_default_device().type == "meta" else network.to_empty(device="cpu")
 
     def convert_names(self, state: Mapping[str, Tensor]) -> Conversion:
         """Official names to ours."""
