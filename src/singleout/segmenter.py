@@ -85,6 +85,13 @@ class Session(ABC):
         A mark for a frame that is not the last one fed or a later one is refused with InputError.
         """
 
+    def remove(self, object_id: int) -> None:
+        """Follow an object no longer, from the last frame fed on; its id is not given to another one.
+
+        Raises InputError for an id that is not followed, and where a system cannot forget a single object.
+        """
+        raise InputError(f"this session cannot remove object {object_id}: its system follows all objects or none")
+
     @abstractmethod
     def finish(self) -> list[FrameMasks]:
         """Say that no frame follows; returns the frames that were still open."""

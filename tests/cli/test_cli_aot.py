@@ -65,3 +65,26 @@ def test_small_and_large_variants_share_their_tensors(tmp_path):
     gaps = [package.load(name, weights=file).network.config.gap for name in ("aot/aotb", "aot/aotl")]
     assert gaps == [9999, 5]
     assert package.load(file).name == "aot/aotl"
+
+
+def test_what_one_model_finds_another_follows(singleout, weights, squares_file, tmp_path):
+    words = ("segment", squares_file, "--model", "colour_segmenter:ColourSegmenter", "--say", "the red square")
+    follow = ("--then", "aot/deaott", "--then-weights", weights, "--option", "then.budget=2")
+    done = singleout(*words, *follow, "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    tracks = trackfile.read(tmp_path / "out" / "tracks.json")
+    assert tracks.ids == (1,)
+    assert "red square" in tracks[1].prompt
+    assert len(tracks.stored_frames) == tracks.num_frames
+    refused = singleout(*words, "--then-weights", weights, "--out", tmp_path / "out2")
+    assert refused.code == 2
+    assert "--then-weights: say what model they are for" in refused.err
+
+
+def test_clicks_are_made_masks_by_the_starter(singleout, weights, squares, squares_file, tmp_path):
+    truth = squares()[1]
+    row, column = np.argwhere(truth[0] == 1).mean(0).round().astype(int)
+    words = ("segment", squares_file, "--point", f"1@0:{column},{row}", "--out", tmp_path / "out")
+    done = singleout(*words, "--model", "aot/deaott", "--weights", weights, "--no-overlay")
+    assert done.code == 0, done.err
+    assert trackfile.read(tmp_path / "out" / "tracks.json")[1].mask(0)[row, column]

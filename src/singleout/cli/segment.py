@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from singleout.errors import InputError
 
 if TYPE_CHECKING:
     from singleout.media import Video
+    from singleout.prompts import Prompt
     from singleout.runs.folder import RunFolder
     from singleout.runs.products import Wanted
     from singleout.segmenter import Segmenter
@@ -42,6 +43,7 @@ examples:
   singleout segment street.mp4 --point 1@0:180,90 --point 1@0:20,20,- --out out/
   singleout segment photo.jpg --names dog --cutout transparent --out out/
   singleout segment videos/ --names person --as davis,ytvis --out out/
+  singleout segment street.mp4 --say "the white dog" --model referformer/video-swin-b --then aot/r50-deaotl --out out/
   singleout segment demo --names person,car --out out/
 """
 
@@ -92,6 +94,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--model", default="starter", metavar="NAME", help="see singleout models (default: starter)")
     how.add_argument("--weights", metavar="FILE", help="published file or converted folder for --model SYSTEM/VARIANT")
     how.add_argument(
+        "--then", metavar="NAME", help="let another model follow what --model finds, from its surest frame to both ends"
+    )
+    how.add_argument("--then-weights", metavar="FILE", help="published file or converted folder for --then")
+    how.add_argument(
         "--token-ids",
         action="append",
         default=[],
@@ -138,7 +144,9 @@ def run(args: argparse.Namespace) -> int:
     videos = find_videos(args.video)
     _refuse_input_as_output(args)
     folders = own_folders(Path(args.out), videos)
-    models = _Models(args.model, args.weights)
+    if args.then_weights is not None and args.then is None:
+        raise InputError("--then-weights: say what model they are for, by --then SYSTEM/VARIANT")
+    models = _Models(args.model, args.weights, args.then, args.then_weights)
     summaries: list[dict[str, Any]] = []
     code = 0
     with StopRequest() as stop:
@@ -201,8 +209,9 @@ def _refuse_to_delete(video: Path, out: Path) -> None:
 class _Models:
     """Loads the model when the first video needs it: a finished run needs none."""
 
-    def __init__(self, name: str, weights: str | None) -> None:
+    def __init__(self, name: str, weights: str | None, then: str | None, then_weights: str | None) -> None:
         self.name, self.weights = name, weights
+        self.then, self.then_weights = then, then_weights
         self._loaded: Segmenter | None = None
         self._identity: str | None = None
 
@@ -211,7 +220,20 @@ class _Models:
 
         if self._loaded is None:
             self._loaded = load(self.name, weights=self.weights)
+            if self.then is not None:
+                from singleout.combine import FindThenFollow
+
+                same = (self.then, self.then_weights) == (self.name, self.weights)
+                follow = self._loaded if same else load(self.then, weights=self.then_weights)
+                self._loaded = FindThenFollow(self._loaded, follow)
         return self._loaded
+
+    def taking(self, prompts: Sequence[Prompt]) -> Callable[[], Segmenter]:
+        """The same, with the starter in front where marks are asked of which the model takes masks only."""
+        from singleout.combine import takes_clicks
+        from singleout.zoo import load
+
+        return lambda: takes_clicks(self(), prompts, lambda: load("starter"))
 
     @property
     def identity(self) -> str:
@@ -220,6 +242,8 @@ class _Models:
             from singleout.zoo.loading import fingerprint
 
             self._identity = fingerprint(self.name, self.weights)
+            if self.then is not None:
+                self._identity += f" then {fingerprint(self.then, self.then_weights)}"
         return self._identity
 
 
@@ -249,7 +273,7 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
             options["token_ids"] = _token_ids(args)
         if args.overwrite:
             # Nothing is deleted for a run that cannot begin.
-            models().check(prompts)
+            models.taking(prompts)().check(prompts)
         device = {} if args.device == "auto" else {"device": args.device}
         _refuse_to_delete(path, out)
         with RunFolder(
@@ -260,7 +284,8 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
             overwrite=args.overwrite,
         ) as folder:
             was_finished = folder.status == "finished"
-            tracks = _follow(ask, folder, video, prompts=prompts, models=models, options=options | device)
+            load = models.taking(prompts)
+            tracks = _follow(ask, folder, video, prompts=prompts, load=load, options=options | device)
             made, refused = _make(ask, folder, video, tracks)
             folder.set_status("finished")
             if was_finished and not made and not refused:
@@ -271,7 +296,13 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
 
 
 def _follow(
-    ask: _Ask, folder: RunFolder, video: Video, *, prompts: Sequence[Any], models: _Models, options: dict[str, Any]
+    ask: _Ask,
+    folder: RunFolder,
+    video: Video,
+    *,
+    prompts: Sequence[Prompt],
+    load: Callable[[], Segmenter],
+    options: dict[str, Any],
 ) -> Tracks:
     from singleout.runs.segmenting import finished_tracks, segment_into
 
@@ -289,9 +320,7 @@ def _follow(
                 progress.step()
 
         try:
-            tracks = segment_into(
-                folder, models, video, prompts, options, on_frame=on_frame, stop=lambda: ask.stop.asked
-            )
+            tracks = segment_into(folder, load, video, prompts, options, on_frame=on_frame, stop=lambda: ask.stop.asked)
         finally:
             if progress is not None:
                 progress.close()
