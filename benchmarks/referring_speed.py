@@ -33,7 +33,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from memory import peak_bytes
-from singleout.nn.referring.network import ReferringNetwork
 from singleout.referring.pictures import network_size, prepare, probabilities
 from singleout.referring.segmenter import SentenceSegmenter
 from singleout.systems.mutr.config import VARIANTS as MUTR_VARIANTS
@@ -103,7 +102,6 @@ def one_by_one(system: SentenceSegmenter, frames: Frames, token_ids: Sequence[Se
         shared(system, frames, [ids])
 
 
-@torch.no_grad()
 def plain(system: SentenceSegmenter, frames: Frames, token_ids: Sequence[Sequence[int]]) -> None:
     """Each sentence by itself, with nothing shared or left out."""
     network, size = system.network, network_size(frames[0].shape[:2], system.options.size)
@@ -117,16 +115,15 @@ def plain(system: SentenceSegmenter, frames: Frames, token_ids: Sequence[Sequenc
 
 
 @contextmanager
-def plain_steps(network: ReferringNetwork) -> Iterator[None]:
-    """Attention by its formula, sampling by `grid_sample`, linear layers by BLAS, all frames at once."""
+def plain_steps() -> Iterator[None]:
+    """Attention by its formula, sampling by `grid_sample`, all frames at once, and no way that is only for CPUs."""
     from singleout.nn import deformable
 
     with ExitStack() as stack:
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(patch.object(deformable, "sample_by_rows", deformable.sample_by_grid))
-        stack.enter_context(patch("singleout.nn.linear._FEW", sys.maxsize))
-        stack.enter_context(patch("singleout.nn.mlp._ROWS", sys.maxsize))
-        stack.enter_context(patch.object(network, "rows_at_once", sys.maxsize))
+        # The fast ways are not taken in training; the weights are frozen, so that nothing is kept for gradients.
+        stack.enter_context(torch.enable_grad())
         yield
 
 
@@ -185,7 +182,7 @@ def main() -> None:
     )
     print(f"peak memory {peak_bytes() / 2**30:.1f} GiB; sharing: {apart / many:.2f} times faster per sentence")
     if asked.plain:
-        with plain_steps(network):
+        with plain_steps():
             slow = measure("plain path, one sentence", lambda: plain(system, frames, [SENTENCE]), len(frames), 1)
         print(f"against the plain path: {slow / one:.2f} times, {slow / many:.2f} with {asked.sentences} sentences")
     print(calibration())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from singleout.nn.deformable import sample_by_grid, sample_by_rows
+from singleout.nn.deformable import DeformableAttention, sample_by_grid, sample_by_rows
 
 ROOT = Path(__file__).parents[2]
 SHAPES = [(5, 9), (3, 4), (1, 2)]
@@ -70,3 +70,18 @@ def test_the_triton_kernel_agrees_in_its_own_interpreter():
         [sys.executable, "-c", KERNEL], capture_output=True, text=True, env=environment, cwd=ROOT, check=False
     )
     assert done.stdout.strip() == "equal", done.stderr
+
+
+@pytest.mark.parametrize("numbers", [2, 4])
+def test_few_queries_that_sample_first_see_the_same(numbers):
+    torch.manual_seed(0)
+    attention, shapes = DeformableAttention(32, num_levels=2), [(30, 40), (15, 20)]
+    for parameter in attention.parameters():
+        parameter.data += torch.randn_like(parameter) * 0.2
+    memory = torch.randn(2, 1500, 32)
+    query, references = torch.randn(2, 3, 32), torch.rand(2, 3, 2, numbers)
+    padding = torch.rand(2, 1500) < 0.3
+    with torch.enable_grad():
+        plain = attention(query, references, memory, shapes, padding)
+    with torch.no_grad():
+        torch.testing.assert_close(attention(query, references, memory, shapes, padding), plain, rtol=1e-4, atol=1e-5)

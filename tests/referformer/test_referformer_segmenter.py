@@ -165,3 +165,30 @@ def test_masks_of_pictures_are_cut_before_they_are_resized():
     logits[:, :, 4:] = 9.0
     # The right half of the network's picture is padding, so the picture itself has nothing.
     assert not picture_masks(logits, (32, 14), (20, 20)).any()
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_the_fast_ways_of_a_cpu_give_what_the_plain_ways_give(padded):
+    network, dice = tiny_network().requires_grad_(False), torch.Generator().manual_seed(3)
+    for parameter in network.parameters():
+        # Many start at zero, which would hide what is left out.
+        parameter.add_(torch.randn(parameter.shape, generator=dice), alpha=0.02)
+    videos = 2 if padded else 1
+    frames = torch.randn(videos, 3, 3, HEIGHT, WIDTH, generator=dice)
+    hidden = torch.zeros(videos, 3, HEIGHT, WIDTH, dtype=torch.bool)
+    hidden[-1, :, 70:, :] = True
+    hidden[-1, :, :, 100:] = True
+    sizes = [(HEIGHT, WIDTH), (70, 100)] if padded else [(HEIGHT, WIDTH)]
+
+    def run():
+        sight = network.look(frames, hidden if padded else None)
+        sentences = network.read(*pad_tokens(SENTENCES, TINY.text.pad_id))
+        found = network(sight, sentences, sizes)
+        return found.masks, found.logits, found.boxes, network.answer(sight, sentences, sizes).masks
+
+    with torch.enable_grad():
+        plain = run()
+    with torch.no_grad():
+        fast = run()
+    for ours, theirs in zip(fast, plain, strict=True):
+        assert (ours - theirs).abs().max() < 1e-4 * theirs.abs().max()

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from singleout.nn.convolution import conv3x3
+from singleout.nn.linear import is_fast
 from singleout.nn.vision_language import VisionLanguageBlock, Words
 
 
@@ -64,7 +66,7 @@ class CrossModalFPN(nn.Module):
         return block.see_frames(tokens, positions, padding)
 
     def forward(self, levels: Sequence[Tensor], positions: Sequence[Tensor], words: Words) -> Tensor:
-        """The last map before `mask_features`, (num_sentences * time, height, width, width of the pyramid).
+        """The last map before `mask_features`, (num_sentences * time, width of the pyramid, height, width).
 
         levels: what `see_frames` gave, of all frames or of some of them, coarsest first.
         """
@@ -72,10 +74,11 @@ class CrossModalFPN(nn.Module):
         for index, (tokens, places) in enumerate(zip(levels, positions, strict=True)):
             block, output = self.blocks[index], self.outputs[index]
             assert isinstance(block, VisionLanguageBlock)
-            here = block.read_words(tokens, places, words).flatten(0, 1)
+            assert isinstance(output, NormedConv)
+            here = block.read_words(tokens, places, words).flatten(0, 1).permute(0, 3, 1, 2)
             if above is not None:
-                larger = F.interpolate(above.permute(0, 3, 1, 2), here.shape[1:3], mode="nearest")
-                here = here + larger.permute(0, 2, 3, 1)
-            above = F.relu(output(here))
+                # What is new has the order that the convolution takes, so that nothing is transposed by itself.
+                here = F.interpolate(above, here.shape[2:], mode="nearest").add_(here)
+            above = F.relu(output.norm(conv3x3(here, output.weight)), inplace=is_fast(here))
         assert above is not None
         return above

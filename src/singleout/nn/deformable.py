@@ -57,12 +57,36 @@ class DeformableAttention(nn.Module):
         (centre, width, height) in 0..1 of each level. memory: (batch, tokens, width), the levels one after the other,
         each row by row. padding: (batch, tokens) bool; what is padded counts as zero.
         """
+        locations, weights = self.places(query, references, shapes)
+        if not torch.is_grad_enabled() and 4 * weights[0].numel() < memory.shape[1]:
+            seen = self._few(memory, shapes, locations, weights, padding)
+            return linear(seen, self.output_proj.weight, self.output_proj.bias)
         value = linear(memory, self.value_proj.weight, self.value_proj.bias)
         if padding is not None:
             value = value.masked_fill(padding[..., None], 0.0)
-        locations, weights = self.places(query, references, shapes)
         seen = sample_levels(value.unflatten(-1, (self.num_heads, -1)), shapes, locations, weights)
         return linear(seen, self.output_proj.weight, self.output_proj.bias)
+
+    def _few(
+        self, memory: Tensor, shapes: Shapes, locations: Tensor, weights: Tensor, padding: Tensor | None
+    ) -> Tensor:
+        """What few queries see: samples are taken of the memory itself and projected afterwards.
+
+        The projection is linear, so that is the same; its bias counts as much as what was not padded or outside.
+        """
+        shown = memory.new_ones(*memory.shape[:2], 1)
+        if padding is not None:
+            memory = memory.masked_fill(padding[..., None], 0.0)
+            shown = shown.masked_fill(padding[..., None], 0.0)
+        # Each head of each query is a query of its own, of one head that sees everything.
+        where, share = locations.flatten(1, 2)[:, :, None], weights.flatten(1, 2)[:, :, None]
+        heads = (*weights.shape[:3], -1)
+        seen = sample_levels(memory[:, :, None], shapes, where, share).view(heads)
+        counted = sample_levels(shown[:, :, None], shapes, where, share).view(heads)
+        weight = self.value_proj.weight.unflatten(0, (self.num_heads, -1))
+        bias = self.value_proj.bias.unflatten(0, (self.num_heads, -1))
+        value: Tensor = torch.einsum("bqhw,hdw->bqhd", seen, weight) + counted * bias
+        return value.flatten(2)
 
     def places(self, query: Tensor, references: Tensor, shapes: Shapes) -> tuple[Tensor, Tensor]:
         """Where each query looks, (batch, num_queries, heads, levels, points, 2) in 0..1, and how much it counts."""
@@ -112,7 +136,7 @@ def sample_by_rows(value: Tensor, shapes: Shapes, locations: Tensor, weights: Te
 
     Each map gets a border of zeros, so that places outside need no test: they are moved onto it.
     """
-    layout = _Layout.of(shapes, value.device)
+    layout = Layout.of(shapes, value.device)
     heads = value.shape[2]
     head = torch.arange(heads, device=value.device, dtype=torch.int32)[:, None, None]
     step = (layout.pitch * heads).int()
@@ -140,7 +164,7 @@ def sample_by_rows(value: Tensor, shapes: Shapes, locations: Tensor, weights: Te
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """Where each level lies in a table of padded maps, (levels, 1) each. rows: of the table for each head."""
 
     height: Tensor
@@ -151,8 +175,11 @@ class _Layout:
     rows: int
 
     @classmethod
-    def of(cls, shapes: Shapes, device: torch.device) -> _Layout:
-        """The layout for maps of these shapes. Raises ValueError where they are too large for one table."""
+    def of(cls, shapes: Shapes, device: torch.device, heads: int = 1) -> Layout:
+        """The layout for maps of these shapes, whose cells are `heads` rows each where rows are counted as numbers.
+
+        Raises ValueError where they are too large for one table.
+        """
         starts, total = [], 0
         for height, width in shapes:
             starts.append(total)
@@ -160,7 +187,7 @@ class _Layout:
         # Places on the far border have a second row that counts nothing, but must exist.
         total += max(width for _, width in shapes) + 4
         # Row numbers are held as float32 while they are computed, which is exact up to 2**24.
-        if total >= 2**24:
+        if total * heads >= 2**24:
             raise ValueError(f"maps of {total} cells are too large for one table")
         table = [(height, width, width + 2, start) for (height, width), start in zip(shapes, starts, strict=True)]
         height, width, pitch, start = torch.tensor(table, dtype=torch.float32, device=device).t()[..., None]

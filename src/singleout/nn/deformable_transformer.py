@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,7 +12,25 @@ from torch import Tensor, nn
 
 from singleout.nn.attention import Attention
 from singleout.nn.deformable import DeformableAttention, Shapes
+from singleout.nn.deformable_rows import Around, Sampler, all_around, look_around
+from singleout.nn.linear import is_fast
 from singleout.nn.mlp import feedforward
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the encoder knows of pictures before it sees them.
+
+    positions: (batch or 1, tokens, width). ratios: of `valid_ratios`. references: of `grid_references`. shapes: of the
+    levels. around, sampler: see `deformable_rows`; empty and None where that way is not taken.
+    """
+
+    positions: Tensor
+    ratios: Tensor
+    references: Tensor
+    shapes: Shapes
+    around: list[list[Around]]
+    sampler: Sampler | None
 
 
 class EncoderLayer(nn.Module):
@@ -28,12 +47,16 @@ class EncoderLayer(nn.Module):
         self.norm2 = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(
-        self, tokens: Tensor, positions: Tensor, references: Tensor, shapes: Shapes, padding: Tensor | None
-    ) -> Tensor:
+    def forward(self, tokens: Tensor, ground: Ground, padding: Tensor | None) -> Tensor:
         """tokens: (batch, tokens, width); see `Encoder`."""
-        seen = self.self_attn(tokens + positions, references, tokens, shapes, padding)
+        references = ground.references.expand(len(tokens), -1, -1, -1)
+        seen = self.self_attn(tokens + ground.positions, references, tokens, ground.shapes, padding)
         tokens = self.norm1(tokens + self.dropout(seen))
+        return feedforward(tokens, self.linear1, self.linear2, self.norm2, self.dropout)
+
+    def look_around(self, tokens: Tensor, around: Around, sampler: Sampler, padding: Tensor | None) -> Tensor:
+        """`forward` for one picture on a CPU and without a gradient. tokens: (tokens, width)."""
+        tokens = self.norm1(look_around(self.self_attn, tokens, around, sampler, padding))
         return feedforward(tokens, self.linear1, self.linear2, self.norm2, self.dropout)
 
 
@@ -56,18 +79,38 @@ class Encoder(nn.Module):
         shape |= {"num_levels": num_levels, "num_points": num_points}
         self.layers = nn.ModuleList(EncoderLayer(width, **shape) for _ in range(num_layers))
 
-    def forward(
-        self, tokens: Tensor, positions: Tensor, ratios: Tensor, shapes: Shapes, padding: Tensor | None
-    ) -> Tensor:
+    def ground(self, positions: Tensor, ratios: Tensor, shapes: Shapes) -> Ground:
+        """What `forward` needs besides tokens; the same for all pictures of a size that are not padded.
+
+        positions: (batch or 1, tokens, width). ratios: (batch or 1, levels, 2) of `valid_ratios`.
+        """
+        references = grid_references(shapes, ratios)
+        if not is_fast(positions):
+            return Ground(positions, ratios, references, shapes, [], None)
+        attentions = [layer.self_attn for layer in self._layers()]
+        around = all_around(attentions, positions, references, shapes)
+        sampler = Sampler(attentions[0], shapes, positions.device)
+        return Ground(positions, ratios, references, shapes, around, sampler)
+
+    def forward(self, tokens: Tensor, ground: Ground, padding: Tensor | None) -> Tensor:
         """tokens: (batch, tokens, width), the levels one after the other; the same shape comes back.
 
-        positions: (batch or 1, tokens, width). ratios: (batch or 1, levels, 2) of `valid_ratios`. padding: (batch,
-        tokens) bool, or None.
+        padding: (batch, tokens) bool, or None.
         """
-        references = grid_references(shapes, ratios).expand(len(tokens), -1, -1, -1)
-        for layer in self.layers:
-            tokens = layer(tokens, positions, references, shapes, padding)
-        return tokens
+        if ground.sampler is None or not is_fast(tokens):
+            for layer in self.layers:
+                tokens = layer(tokens, ground, padding)
+            return tokens
+        out = torch.empty_like(tokens)
+        for place, picture in enumerate(tokens):
+            hidden = None if padding is None else padding[place]
+            for layer, around in zip(self._layers(), ground.around[place % len(ground.around)], strict=True):
+                picture = layer.look_around(picture, around, ground.sampler, hidden)  # noqa: PLW2901
+            out[place] = picture
+        return out
+
+    def _layers(self) -> list[EncoderLayer]:
+        return [layer for layer in self.layers if isinstance(layer, EncoderLayer)]
 
 
 class DecoderLayer(nn.Module):

@@ -9,9 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from singleout.nn.linear import linear
-
-_ROWS = 1024  # rows at a time; their hidden values (8 MiB for a width of 2048) stay in the cache
+from singleout.nn.linear import ROWS, is_fast, linear
 
 
 class MLP(nn.Module):
@@ -33,23 +31,26 @@ def feedforward(x: Tensor, first: nn.Linear, second: nn.Linear, norm: nn.LayerNo
     """norm(x + second(relu(first(x)))), x: (..., width); see `by_rows`."""
 
     def run(rows: Tensor) -> Tensor:
-        hidden = dropout(F.relu(linear(rows, first.weight, first.bias)))
-        out: Tensor = norm(rows + dropout(linear(hidden, second.weight, second.bias)))
+        hidden = dropout(linear(rows, first.weight, first.bias, relu=True))
+        if is_fast(rows):
+            out: Tensor = norm(linear(hidden, second.weight, second.bias, add=rows))
+            return out
+        out = norm(rows + dropout(linear(hidden, second.weight, second.bias)))
         return out
 
     return by_rows(run, x)
 
 
-def by_rows(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def by_rows(run: Callable[[Tensor], Tensor], x: Tensor, count: int = ROWS) -> Tensor:
     """A function of rows (num_rows, width) to rows of the same width, on all rows of x, (..., width).
 
-    Where no gradient is asked for on a CPU it runs on some rows at a time: all of them would leave the cache between
+    Where no gradient is asked for on a CPU it runs on `count` rows at a time: all of them would leave the cache between
     two steps, and their hidden values take memory.
     """
     rows = x.reshape(-1, x.shape[-1])
-    if torch.is_grad_enabled() or x.device.type != "cpu" or len(rows) <= _ROWS:
+    if not is_fast(x) or len(rows) <= count:
         return run(rows).view(x.shape)
     result = torch.empty_like(rows)
-    for start in range(0, len(rows), _ROWS):
-        result[start : start + _ROWS] = run(rows[start : start + _ROWS])
+    for start in range(0, len(rows), count):
+        result[start : start + count] = run(rows[start : start + count])
     return result.view(x.shape)

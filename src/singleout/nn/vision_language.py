@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from singleout.nn.attention import Attention
-from singleout.nn.mlp import feedforward
+from singleout.nn.attention import Attention, FewKeys
+from singleout.nn.linear import is_fast
+from singleout.nn.mlp import by_rows, feedforward
+
+_ROWS = 1024  # that read the words at a time
+_MANY = 24  # words from which on folding them costs more than it saves, for a width of 256
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,23 @@ class Words:
         """Features with their positions."""
         return self.features + self.positions
 
+    def part(self, chosen: slice) -> Words:
+        """Some of the sentences."""
+        padding = None if self.padding is None else self.padding[chosen]
+        return Words(self.features[chosen], self.positions[chosen], padding)
+
+    def few(self, tokens: Tensor) -> bool:
+        """Whether visual tokens should read them the short way; see `FewKeys`."""
+        return is_fast(tokens) and self.features.shape[1] < _MANY
+
+    def folded(self, attention: Attention) -> list[FewKeys]:
+        """How each sentence is read by an attention."""
+        hidden = [None] * len(self.features) if self.padding is None else list(self.padding)
+        return [
+            attention.few_keys(key, value, padding)
+            for key, value, padding in zip(self.keys, self.features, hidden, strict=True)
+        ]
+
 
 class WordFusion(nn.Module):
     """Visual tokens times, or plus, what they read of the words; no norm.
@@ -42,9 +64,18 @@ class WordFusion(nn.Module):
 
     def forward(self, tokens: Tensor, words: Words) -> Tensor:
         """tokens: (num_sentences or 1, tokens, width). Returns (num_sentences, tokens, width)."""
+        if words.few(tokens):
+            sentences = words.folded(self.multihead_attn)
+            pictures = tokens.expand(len(sentences), -1, -1)
+            return torch.stack(
+                [by_rows(self._reader(read), one, _ROWS) for read, one in zip(sentences, pictures, strict=True)]
+            )
         read = self.multihead_attn(tokens, words.keys, words.features, words.padding)
         out: Tensor = tokens + read if self.add else tokens * read
         return out
+
+    def _reader(self, read: FewKeys) -> Callable[[Tensor], Tensor]:
+        return lambda rows: read(rows).add_(rows) if self.add else read(rows).mul_(rows)
 
 
 class VisionLanguageBlock(nn.Module):
@@ -80,13 +111,26 @@ class VisionLanguageBlock(nn.Module):
             query.flatten(1, 3), query.flatten(1, 3), value.flatten(1, 3), None if hidden is None else hidden.flatten(1)
         )
         coarse = seen.view(batch * time, *size, channels).permute(0, 3, 1, 2)
-        if size != (height, width):
+        if not is_fast(tokens):
+            return self._seen(tokens.flatten(0, 1), coarse).view_as(tokens)
+        out = torch.empty_like(tokens)
+        # Frame by frame, because memory that is new costs more than what is done in it.
+        for here, before, told in zip(out.flatten(0, 1), tokens.flatten(0, 1), coarse, strict=True):
+            here.copy_(self._seen(before[None], told[None])[0])
+        return out
+
+    def _seen(self, tokens: Tensor, coarse: Tensor) -> Tensor:
+        """tokens: (batch, height, width, channels). coarse: (batch, channels, h, w), what they saw."""
+        height, width = tokens.shape[1:3]
+        if coarse.shape[2:] != (height, width):
             coarse = F.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)
-        out: Tensor = self.norm1(tokens + self.dropout(coarse.permute(0, 2, 3, 1).view_as(tokens)))
+        out: Tensor = self.norm1(tokens + self.dropout(coarse.permute(0, 2, 3, 1)))
         return out
 
     def read_words(self, tokens: Tensor, positions: Tensor, words: Words) -> Tensor:
         """The second half, pixel by pixel: cross attention to the words and feed-forward."""
+        if words.few(tokens):
+            return self._read_few(tokens, positions, words)
         keys, values = self.multihead_attn.project_keys(words.keys, words.features)
         # Frame by frame: a frame's tokens stay in the cache from one step to the next, and sentences share its query.
         out = []
@@ -97,6 +141,20 @@ class VisionLanguageBlock(nn.Module):
             out.append(feedforward(read, self.linear1, self.linear2, self.norm3, self.dropout))
         result: Tensor = torch.stack(out, dim=1).unflatten(2, tokens.shape[2:4])
         return result
+
+    def _read_few(self, tokens: Tensor, positions: Tensor, words: Words) -> Tensor:
+        sentences = words.folded(self.multihead_attn)
+        out = tokens.new_empty(len(sentences), *tokens.shape[1:])
+        places = positions.expand(tokens.shape).expand(out.shape)
+        for read, *parts in zip(sentences, out, tokens.expand(out.shape), places, strict=True):
+            for result, here, place in zip(*(part.flatten(1, 2) for part in parts), strict=True):
+                for start in range(0, len(here), _ROWS):
+                    rows = here[start : start + _ROWS]
+                    seen = self.norm2(read(rows + place[start : start + _ROWS]).add_(rows))
+                    result[start : start + _ROWS] = feedforward(
+                        seen, self.linear1, self.linear2, self.norm3, self.dropout
+                    )
+        return out
 
 
 def _frames(x: Tensor) -> tuple[Tensor, ...]:

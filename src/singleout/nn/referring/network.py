@@ -10,7 +10,7 @@ Networks built on it say where queries start (`_targets`) and what is read off t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -20,12 +20,12 @@ from torch.nn import functional as F
 from singleout.nn.backbones.building import build_backbone, sees_time
 from singleout.nn.backbones.resnet import ResNet
 from singleout.nn.cross_modal_fpn import CrossModalFPN
-from singleout.nn.deformable_transformer import Decoder, Encoder, focal_bias, refine, valid_ratios
+from singleout.nn.deformable_transformer import Decoder, Encoder, Ground, focal_bias, refine, valid_ratios
 from singleout.nn.dynamic_mask import count, masks_before, masks_of
 from singleout.nn.mlp import MLP
 from singleout.nn.positions import sine_1d, sine_2d
 from singleout.nn.referring.config import ReferringConfig
-from singleout.nn.referring.values import MASK_STRIDE, Answers, Predictions, Sentences, Sight
+from singleout.nn.referring.values import MASK_STRIDE, Answers, Piece, Predictions, Sentences, Sight
 from singleout.nn.text.roberta import build_roberta, run_roberta
 from singleout.nn.vision_language import WordFusion, Words
 
@@ -82,7 +82,7 @@ class ReferringNetwork(nn.Module, ABC):
     frames do not depend on each other. It bounds memory and keeps what is worked on in the cache.
     """
 
-    rows_at_once: int = 4
+    rows_at_once: int = 1
 
     def __init__(self, config: ReferringConfig, *, add_words: bool = False) -> None:
         super().__init__()
@@ -148,11 +148,9 @@ class ReferringNetwork(nn.Module, ABC):
         frames: (num_videos, time, 3, height, width), normalised. padding: (num_videos, time, height, width) bool; None
         where nothing is padded. keep: of each video the one frame that matters; the backbone still sees all.
         """
-        together = None if sees_time(self.config.backbone) else len(frames)
-        found = [
-            self._look_at(frames[:, start:stop], keep)
-            for start, stop in self._spans(frames.shape[1], together if keep is None else None)
-        ]
+        apart = keep is None and not sees_time(self.config.backbone)
+        step = max(1, self.rows_at_once // len(frames)) if apart and not torch.is_grad_enabled() else frames.shape[1]
+        found = [self._look_at(part, keep) for part in frames.split(step, dim=1)]
         finest, *levels = (torch.cat(maps, dim=1) for maps in zip(*found, strict=True))
         if padding is not None and keep is not None:
             padding = _kept(padding, keep)
@@ -178,18 +176,19 @@ class ReferringNetwork(nn.Module, ABC):
         """
         state = self._decode(sight, sentences)
         voices = self._voices(state, sight, every_layer=every_layer)
-        masks: list[list[Tensor]] = [[] for _ in voices]
-        for start, stop in self._spans(sight.num_frames, len(sentences.vectors)):
-            maps = self._pyramid(state, sight, sentences, start, stop).permute(0, 3, 1, 2)
+        masks = [_Whole(len(sentences.vectors), sight.num_frames) for _ in voices]
+        shape = {"channels": self.config.mask_channels, "stride": MASK_STRIDE}
+        for piece in self._pieces(sight, sentences):
+            maps = self._pyramid(state, sight, sentences, piece)
             maps = self.pixel_decoder.mask_features(maps).permute(0, 2, 3, 1)
             for made, voice in zip(masks, voices, strict=True):
                 # The centre says where the mask is, but masks do not train boxes.
-                centres = self._in_pixels(voice.boxes[:, start:stop].detach(), sizes)
-                numbers = self.controller(voice.states[:, start:stop].flatten(0, 1))
-                shape = {"channels": self.config.mask_channels, "stride": MASK_STRIDE}
-                made.append(masks_of(maps, numbers, centres.flatten(0, 1), **shape).unflatten(0, (-1, stop - start)))
+                centres = self._in_pixels(voice.boxes.detach(), sizes)[piece.sentences, piece.frames]
+                states = voice.states[piece.sentences, piece.frames]
+                numbers = self.controller(states.flatten(0, 1))
+                made.put(masks_of(maps, numbers, centres.flatten(0, 1), **shape).unflatten(0, states.shape[:2]), piece)
         predictions = [
-            Predictions(voice.logits, voice.boxes, torch.cat(made, dim=1), state.points)
+            Predictions(voice.logits, voice.boxes, made.tensor, state.points)
             for made, voice in zip(masks, voices, strict=True)
         ]
         return replace(predictions[-1], earlier=predictions[:-1])
@@ -209,18 +208,19 @@ class ReferringNetwork(nn.Module, ABC):
         rows = torch.arange(len(query), device=query.device)
         numbers = self.controller(voice.states[rows, :, query])
         centres = self._in_pixels(boxes[rows, :, query][:, :, None], sizes)[:, :, 0]
-        masks = [
-            masks_before(
-                self._pyramid(state, sight, sentences, start, stop),
+        masks = _Whole(len(query), sight.num_frames)
+        for piece in self._pieces(sight, sentences):
+            here = (piece.sentences, piece.frames)
+            made = masks_before(
+                self._pyramid(state, sight, sentences, piece),
                 self.pixel_decoder.mask_features,
-                numbers[:, start:stop].flatten(0, 1),
-                centres[:, start:stop].flatten(0, 1),
+                numbers[here].flatten(0, 1),
+                centres[here].flatten(0, 1),
                 channels=self.config.mask_channels,
                 stride=MASK_STRIDE,
-            ).unflatten(0, (-1, stop - start))
-            for start, stop in self._spans(sight.num_frames, len(query))
-        ]
-        return Answers(scores, query, torch.cat(masks, dim=1), voice.logits, boxes, state.points)
+            )
+            masks.put(made.unflatten(0, numbers[here].shape[:2]), piece)
+        return Answers(scores, query, masks.tensor, voice.logits, boxes, state.points)
 
     @abstractmethod
     def _targets(self, sight: Sight, sentences: Sentences) -> Tensor:
@@ -230,12 +230,14 @@ class ReferringNetwork(nn.Module, ABC):
     def _voices(self, state: Decoded, sight: Sight, *, every_layer: bool, corrected: bool = False) -> list[Voice]:
         """What is predicted from: of every layer as in training, the last one last, or only what is evaluated."""
 
-    def _spans(self, num_frames: int, together: int | None) -> list[tuple[int, int]]:
-        """Start and stop of the frames that go through at once; together: rows of each frame, None for all at once."""
-        if torch.is_grad_enabled() or together is None:
-            return [(0, num_frames)]
-        step = max(1, self.rows_at_once // together)
-        return [(start, min(start + step, num_frames)) for start in range(0, num_frames, step)]
+    def _pieces(self, sight: Sight, sentences: Sentences) -> Iterator[Piece]:
+        """The sentences and frames that go through at once, sentence by sentence."""
+        count, frames = len(sentences.vectors), sight.num_frames
+        at_once, together = (count, frames) if torch.is_grad_enabled() else (min(self.rows_at_once, count), 0)
+        step = together or max(1, self.rows_at_once // at_once)
+        for first in range(0, count, at_once):
+            for start in range(0, frames, step):
+                yield Piece(slice(first, min(first + at_once, count)), slice(start, min(start + step, frames)))
 
     def _look_at(self, frames: Tensor, keep: Sequence[int] | None) -> list[Tensor]:
         """Finest map, through its lateral convolution, and levels, each (num_videos, time, h, w, width)."""
@@ -250,28 +252,39 @@ class ReferringNetwork(nn.Module, ABC):
 
     def _decode(self, sight: Sight, sentences: Sentences) -> Decoded:
         targets = self._targets(sight, sentences)
-        spans = [
-            self._decode_part(sight.part(start, stop), sentences.words, targets)
-            for start, stop in self._spans(sight.num_frames, len(targets))
-        ]
-        states, boxes, points, laterals = (
-            [torch.cat(parts, dim=1) for parts in zip(*column, strict=True)] for column in zip(*spans, strict=True)
-        )
+        count, layers = len(targets), self.config.decoder_layers
+        # One place for each result: parts that are put together afterwards would take twice the memory.
+        wholes = [_Whole(count, sight.num_frames) for _ in range(2 * layers + LEVELS)]
+        ground = None if sight.padded else self._ground(sight)
+        for piece in self._pieces(sight, sentences):
+            words = sentences.words.part(piece.sentences)
+            found = self._decode_part(sight.part(piece), words, targets[piece.sentences], ground)
+            for whole, part in zip(wholes, found, strict=True):
+                whole.put(part, piece)
+        tensors = [whole.tensor for whole in wholes]
+        states, boxes, (points, *laterals) = tensors[:layers], tensors[layers : 2 * layers], tensors[2 * layers :]
         levels = []
         for index, tokens in enumerate(laterals):
             place = FINEST - index
             hidden = sight.paddings[place] if sight.padded else None
             levels.append(self.pixel_decoder.see_frames(index, tokens, sight.positions[place], hidden))
-        return Decoded(states, boxes, points[0], levels)
+        return Decoded(states, boxes, points, levels)
 
-    def _decode_part(self, sight: Sight, words: Words, targets: Tensor) -> tuple[list[Tensor], ...]:
-        """Encoder and decoder for frames that fit in at once: states, boxes, points and laterals of the pyramid."""
+    def _decode_part(self, sight: Sight, words: Words, targets: Tensor, ground: Ground | None) -> list[Tensor]:
+        """Encoder and decoder for what fits in at once: states, boxes, points and laterals of the pyramid.
+
+        ground: that of all pictures, where none is padded.
+        """
         frames = sight.num_frames
         fused = [self.fusion(level.flatten(1, 3), words).unflatten(1, level.shape[1:4]) for level in sight.levels]
         shapes = [(level.shape[2], level.shape[3]) for level in fused]
         tokens = torch.cat([level.flatten(0, 1).flatten(1, 2) for level in fused], dim=1)
-        padding, ratios, positions = self._spread(sight, len(tokens))
-        memory = self.encoder(tokens, positions, ratios, shapes, padding)
+        padding = None
+        if sight.padded:
+            padding = torch.cat([level.flatten(0, 1).flatten(1) for level in sight.paddings[1:]], dim=1)
+            padding = padding.repeat(len(tokens) // len(padding), 1)
+        ground = self._ground(sight, len(tokens)) if ground is None else ground
+        memory = self.encoder(tokens, ground, padding)
 
         queries = self.query_positions.weight.expand(len(memory), -1, -1)
         target = targets.repeat_interleave(frames, dim=0)[:, None].expand_as(queries)
@@ -281,7 +294,7 @@ class ReferringNetwork(nn.Module, ABC):
             queries,
             start,
             memory=memory,
-            ratios=ratios,
+            ratios=ground.ratios,
             shapes=shapes,
             padding=padding,
             box_heads=list(self.box_heads),
@@ -296,14 +309,14 @@ class ReferringNetwork(nn.Module, ABC):
             self.pixel_decoder.lateral(index, parts[level].unflatten(1, shapes[level]).unflatten(0, split))
             for index, level in enumerate((2, 1, 0))
         ]
-        states, boxes, points = ([x.unflatten(0, split) for x in xs] for xs in (states, boxes, [entering[-1][..., :2]]))
-        return states, boxes, points, laterals
+        return [*(x.unflatten(0, split) for x in (*states, *boxes, entering[-1][..., :2])), *laterals]
 
-    def _pyramid(self, state: Decoded, sight: Sight, sentences: Sentences, start: int, stop: int) -> Tensor:
-        """The pyramid's last map for some frames, (num_sentences * frames, h, w, width)."""
-        here = sight.part(start, stop)
-        levels = [*(level[:, start:stop] for level in state.levels), here.finest]
-        last: Tensor = self.pixel_decoder(levels, [here.positions[level] for level in (3, 2, 1, 0)], sentences.words)
+    def _pyramid(self, state: Decoded, sight: Sight, sentences: Sentences, piece: Piece) -> Tensor:
+        """The pyramid's last map for a piece, (num_sentences * frames, width, h, w)."""
+        here = sight.part(piece)
+        levels = [*(level[piece.sentences, piece.frames] for level in state.levels), here.finest]
+        words = sentences.words.part(piece.sentences)
+        last: Tensor = self.pixel_decoder(levels, [here.positions[level] for level in (3, 2, 1, 0)], words)
         return last
 
     @staticmethod
@@ -325,8 +338,11 @@ class ReferringNetwork(nn.Module, ABC):
             positions.append(places)
         return paddings, positions
 
-    def _spread(self, sight: Sight, batch: int) -> tuple[Tensor | None, Tensor, Tensor]:
-        """Padding (batch, tokens) or None, valid ratios and positions with the levels' own vectors, for the encoder."""
+    def _ground(self, sight: Sight, batch: int = 1) -> Ground:
+        """Positions with the levels' own vectors and the like for the encoder.
+
+        batch: how many pictures there are, where some are padded.
+        """
         hidden = [level.flatten(0, 1) for level in sight.paddings[1:]]
         positions = torch.cat(
             [
@@ -335,16 +351,32 @@ class ReferringNetwork(nn.Module, ABC):
             ],
             dim=1,
         )
-        ratios = valid_ratios(hidden)
-        if not sight.padded:
-            return None, ratios, positions
-        padding = torch.cat([level.flatten(1) for level in hidden], dim=1)
-        if len(padding) < batch:
-            times = batch // len(padding)
-            padding, ratios, positions = (
-                part.repeat(times, *[1] * (part.ndim - 1)) for part in (padding, ratios, positions)
-            )
-        return padding, ratios, positions
+        times, ratios = max(batch // len(positions), 1), valid_ratios(hidden)
+        shapes = [(level.shape[1], level.shape[2]) for level in hidden]
+        return self.encoder.ground(positions.repeat(times, 1, 1), ratios.repeat(times, 1, 1), shapes)
+
+
+class _Whole:
+    """A result of all sentences and frames, put together of those of pieces."""
+
+    def __init__(self, count: int, frames: int) -> None:
+        self._size = (count, frames)
+        self._tensor: Tensor | None = None
+
+    def put(self, part: Tensor, piece: Piece) -> None:
+        """part: (sentences of the piece, frames of the piece, …)."""
+        if part.shape[:2] == self._size:
+            self._tensor = part
+            return
+        if self._tensor is None:
+            self._tensor = part.new_empty(*self._size, *part.shape[2:])
+        self._tensor[piece.sentences, piece.frames] = part
+
+    @property
+    def tensor(self) -> Tensor:
+        """What was put in, whole."""
+        assert self._tensor is not None
+        return self._tensor
 
 
 def _kept(x: Tensor, keep: Sequence[int]) -> Tensor:

@@ -13,6 +13,14 @@ MASK_STRIDE = 4
 
 
 @dataclass(frozen=True)
+class Piece:
+    """Some sentences and some frames, which go through at once."""
+
+    sentences: slice
+    frames: slice
+
+
+@dataclass(frozen=True)
 class Sight:
     """What the network sees of some videos before any word is read.
 
@@ -33,14 +41,15 @@ class Sight:
         """Frames of each video."""
         return self.finest.shape[1]
 
-    def part(self, start: int, stop: int) -> Sight:
-        """The frames from start to stop (not included)."""
-        here = slice(start, stop) if self.padded else slice(None)
+    def part(self, piece: Piece) -> Sight:
+        """What a piece looks at; the videos of its sentences, or the one video that all are about."""
+        rows = piece.sentences if len(self.finest) > 1 else slice(None)
+        own = (rows, piece.frames) if self.padded else (slice(None), slice(None))
         return Sight(
-            self.finest[:, start:stop],
-            [level[:, start:stop] for level in self.levels],
-            [padding[:, here] for padding in self.paddings],
-            [positions[:, here] for positions in self.positions],
+            self.finest[rows, piece.frames],
+            [level[rows, piece.frames] for level in self.levels],
+            [padding[own] for padding in self.paddings],
+            [positions[own] for positions in self.positions],
             self.padded,
         )
 
@@ -54,10 +63,8 @@ class Sentences:
 
     def part(self, start: int, stop: int) -> Sentences:
         """The sentences from start to stop (not included)."""
-        words = self.words
-        padding = None if words.padding is None else words.padding[start:stop]
-        chosen = Words(words.features[start:stop], words.positions[start:stop], padding)
-        return Sentences(chosen, self.vectors[start:stop])
+        here = slice(start, stop)
+        return Sentences(self.words.part(here), self.vectors[here])
 
 
 @dataclass(frozen=True)
