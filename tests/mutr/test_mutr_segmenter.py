@@ -20,7 +20,7 @@ from singleout.systems.mutr import SYSTEM
 from singleout.systems.mutr.inference import Mutr
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
-LISTINGS = sorted(GOLDENS.glob("*/keys-*.json"))
+LISTINGS = sorted(path for part in ("referformer", "mutr") for path in (GOLDENS / part).glob("keys-*.json"))
 PHRASES = [Phrase("the round thing"), Phrase("the square")]
 SMALL = {"token_ids": SENTENCES, "size": HEIGHT}
 

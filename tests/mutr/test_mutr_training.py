@@ -44,7 +44,7 @@ def test_the_losses_fall_and_train_both_modules():
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        seen.append(float(loss))
+        seen.append(loss.item())
     assert seen[-1] < 0.8 * seen[0]
     # The pooler of the text tower is not used, so that its gradient never comes; all else of MUTR's own is trained.
     for name, parameter in network.named_parameters():
