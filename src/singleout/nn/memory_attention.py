@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,11 +18,13 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     if value.shape[-1] == query.shape[-1]:
         # Torch has a kernel that goes block by block.
         return F.scaled_dot_product_attention(query, key, value)
+    # The kernel for unequal depths would make all weights at once, and look for rows without any.
     rows = max(64, _MOST // key.shape[2])
-    if query.shape[2] <= rows:
-        return F.scaled_dot_product_attention(query, key, value)
-    out = query.new_empty(*query.shape[:3], value.shape[-1])
-    for start in range(0, query.shape[2], rows):
-        part = slice(start, start + rows)
-        out[:, :, part] = F.scaled_dot_product_attention(query[:, :, part], key, value)
-    return out
+    scaled, turned = query * query.shape[-1] ** -0.5, key.transpose(-1, -2)
+    parts = [_weights(part, turned) @ value for part in scaled.split(rows, dim=2)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
+
+
+def _weights(query: Tensor, key: Tensor) -> Tensor:
+    scores = query @ key
+    return scores.float().softmax(-1).to(scores.dtype)

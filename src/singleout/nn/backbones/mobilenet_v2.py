@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from singleout.nn.backbones.resnet import FrozenBatchNorm, conv_norm
+from singleout.nn.pointwise import pointwise
 
 # (expansion, channels, repeats, stride of the first block), as published.
 GROUPS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -35,7 +36,14 @@ def _run(x: Tensor, layer: nn.Module) -> Tensor:
     conv, norm = layer
     assert isinstance(conv, nn.Conv2d)
     assert isinstance(norm, FrozenBatchNorm)
-    return F.hardtanh(conv_norm(x, conv, norm), 0.0, 6.0, inplace=not torch.is_grad_enabled())
+    return F.hardtanh(_filtered(x, conv, norm), 0.0, 6.0, inplace=not torch.is_grad_enabled())
+
+
+def _filtered(x: Tensor, conv: nn.Conv2d, norm: FrozenBatchNorm) -> Tensor:
+    if conv.kernel_size != (1, 1):
+        return conv_norm(x, conv, norm)
+    scale, shift = norm.scale_shift()
+    return pointwise(x, conv.weight * scale[:, None, None, None], shift)
 
 
 class InvertedResidual(nn.Module):
@@ -57,7 +65,7 @@ class InvertedResidual(nn.Module):
         out = x
         for layer in layers:
             out = _run(out, layer)
-        out = conv_norm(out, narrow, norm)
+        out = _filtered(out, narrow, norm)
         return out + x if self.residual else out
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from singleout.nn.pointwise import pointwise_by
+
 
 class _Norm(nn.Module):
     """Convolution, group norm and ReLU."""
@@ -16,7 +18,8 @@ class _Norm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (batch, in_channels, height, width)."""
-        return F.relu(self.norm(self.conv(x).float())).to(x.dtype)
+        x = pointwise_by(x, self.conv) if self.conv.kernel_size == (1, 1) else self.conv(x)
+        return F.relu(self.norm(x.float())).to(x.dtype)
 
 
 class Decoder(nn.Module):
@@ -40,6 +43,5 @@ class Decoder(nn.Module):
         for stage, shortcut, seen in zip(self.stages, self.shortcuts, reversed(maps), strict=True):
             if x.shape[-2:] != seen.shape[-2:]:
                 x = F.interpolate(x, seen.shape[-2:], mode="bilinear", align_corners=self.align_corners)
-            x = stage(shortcut(seen) + x)
-        out: Tensor = self.out(x)
-        return out.float()
+            x = stage(pointwise_by(seen, shortcut) + x)
+        return pointwise_by(x, self.out).float()

@@ -120,9 +120,9 @@ class Tracker:
                 return
             own = [self._decide(*each) for each in zip(self.engines, self._sights, self.looks, strict=True)]
         self.shares = own[0] if len(own) == 1 else torch.stack(own).mean(0)
-        self.labels = self._without_removed(self.shares.argmax(0))
+        self.labels = self._without_removed(_surest(self.shares))
         several = len(own) > 1 and not self.options.joint
-        self._own = [self._without_removed(each.argmax(0)) for each in own] if several else [self.labels for _ in own]
+        self._own = [self._without_removed(_surest(each)) for each in own] if several else [self.labels for _ in own]
 
     def mark(self, ids: Ids) -> list[int]:
         """Say whose pixels of the last frame are; returns the ids that this tells of.
@@ -268,3 +268,8 @@ def _overridden(labels: Tensor, marks: Tensor, numbers: Tensor) -> Tensor:
     """Labels with marks of some numbers in their place; what else these numbers had is nobody's."""
     marks = resize_labels(marks, (labels.shape[0], labels.shape[1]))
     return torch.where(marks > 0, marks, labels.masked_fill(torch.isin(labels, numbers), 0))
+
+
+def _surest(shares: Tensor) -> Tensor:
+    """The number of the largest share of each pixel; torch's argmax along a short first axis is slow."""
+    return shares.max(0).indices
