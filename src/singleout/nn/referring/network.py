@@ -25,7 +25,8 @@ from singleout.nn.dynamic_mask import count, masks_before, masks_of
 from singleout.nn.mlp import MLP
 from singleout.nn.positions import sine_1d, sine_2d
 from singleout.nn.referring.config import ReferringConfig
-from singleout.nn.referring.values import MASK_STRIDE, Answers, Piece, Predictions, Sentences, Sight
+from singleout.nn.referring.pieces import Piece, Whole, pieces
+from singleout.nn.referring.values import MASK_STRIDE, Answers, Predictions, Sentences, Sight
 from singleout.nn.text.roberta import build_roberta, run_roberta
 from singleout.nn.vision_language import WordFusion, Words
 
@@ -176,7 +177,7 @@ class ReferringNetwork(nn.Module, ABC):
         """
         state = self._decode(sight, sentences)
         voices = self._voices(state, sight, every_layer=every_layer)
-        masks = [_Whole(len(sentences.vectors), sight.num_frames) for _ in voices]
+        masks = [Whole(len(sentences.vectors), sight.num_frames) for _ in voices]
         shape = {"channels": self.config.mask_channels, "stride": MASK_STRIDE}
         for piece in self._pieces(sight, sentences):
             maps = self._pyramid(state, sight, sentences, piece)
@@ -208,7 +209,7 @@ class ReferringNetwork(nn.Module, ABC):
         rows = torch.arange(len(query), device=query.device)
         numbers = self.controller(voice.states[rows, :, query])
         centres = self._in_pixels(boxes[rows, :, query][:, :, None], sizes)[:, :, 0]
-        masks = _Whole(len(query), sight.num_frames)
+        masks = Whole(len(query), sight.num_frames)
         for piece in self._pieces(sight, sentences):
             here = (piece.sentences, piece.frames)
             made = masks_before(
@@ -231,13 +232,8 @@ class ReferringNetwork(nn.Module, ABC):
         """What is predicted from: of every layer as in training, the last one last, or only what is evaluated."""
 
     def _pieces(self, sight: Sight, sentences: Sentences) -> Iterator[Piece]:
-        """The sentences and frames that go through at once, sentence by sentence."""
-        count, frames = len(sentences.vectors), sight.num_frames
-        at_once, together = (count, frames) if torch.is_grad_enabled() else (min(self.rows_at_once, count), 0)
-        step = together or max(1, self.rows_at_once // at_once)
-        for first in range(0, count, at_once):
-            for start in range(0, frames, step):
-                yield Piece(slice(first, min(first + at_once, count)), slice(start, min(start + step, frames)))
+        at_once = None if torch.is_grad_enabled() else self.rows_at_once
+        return pieces(len(sentences.vectors), sight.num_frames, at_once)
 
     def _look_at(self, frames: Tensor, keep: Sequence[int] | None) -> list[Tensor]:
         """Finest map, through its lateral convolution, and levels, each (num_videos, time, h, w, width)."""
@@ -254,7 +250,7 @@ class ReferringNetwork(nn.Module, ABC):
         targets = self._targets(sight, sentences)
         count, layers = len(targets), self.config.decoder_layers
         # One place for each result: parts that are put together afterwards would take twice the memory.
-        wholes = [_Whole(count, sight.num_frames) for _ in range(2 * layers + LEVELS)]
+        wholes = [Whole(count, sight.num_frames) for _ in range(2 * layers + LEVELS)]
         ground = None if sight.padded else self._ground(sight)
         for piece in self._pieces(sight, sentences):
             words = sentences.words.part(piece.sentences)
@@ -354,29 +350,6 @@ class ReferringNetwork(nn.Module, ABC):
         times, ratios = max(batch // len(positions), 1), valid_ratios(hidden)
         shapes = [(level.shape[1], level.shape[2]) for level in hidden]
         return self.encoder.ground(positions.repeat(times, 1, 1), ratios.repeat(times, 1, 1), shapes)
-
-
-class _Whole:
-    """A result of all sentences and frames, put together of those of pieces."""
-
-    def __init__(self, count: int, frames: int) -> None:
-        self._size = (count, frames)
-        self._tensor: Tensor | None = None
-
-    def put(self, part: Tensor, piece: Piece) -> None:
-        """part: (sentences of the piece, frames of the piece, …)."""
-        if part.shape[:2] == self._size:
-            self._tensor = part
-            return
-        if self._tensor is None:
-            self._tensor = part.new_empty(*self._size, *part.shape[2:])
-        self._tensor[piece.sentences, piece.frames] = part
-
-    @property
-    def tensor(self) -> Tensor:
-        """What was put in, whole."""
-        assert self._tensor is not None
-        return self._tensor
 
 
 def _kept(x: Tensor, keep: Sequence[int]) -> Tensor:

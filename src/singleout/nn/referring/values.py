@@ -7,17 +7,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from singleout.nn.referring.pieces import Piece
 from singleout.nn.vision_language import Words
 
 MASK_STRIDE = 4
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Some sentences and some frames, which go through at once."""
-
-    sentences: slice
-    frames: slice
 
 
 @dataclass(frozen=True)
