@@ -10,7 +10,9 @@ import pytest
 from plain_jf import blobs, plain_f, plain_j
 from tests.parity import davis_rules as rules
 
+import benchmark_data
 from singleout.errors import InputError
+from singleout.evaluation.evaluating import evaluate
 from singleout.evaluation.metrics.boundary import similarity
 from singleout.evaluation.metrics.davis import (
     VOID,
@@ -229,3 +231,15 @@ def test_official_values_of_real_masks(shared, case, pair, protocol):
     for row in range(2):
         assert scores.j[row] == pytest.approx(golden[f"{case}/blackswan_{row + 1}/J"], abs=1e-12)
         assert scores.f[row] == pytest.approx(golden[f"{case}/blackswan_{row + 1}/F"], abs=1e-12)
+
+
+@pytest.mark.parametrize(("num_frames", "told"), [(257, False), (258, True)])
+def test_a_note_where_decay_is_not_what_is_meant(tmp_path, num_frames, told):
+    data = benchmark_data.davis(tmp_path / "data", ["long"], num_frames=num_frames)
+    truth = data / "Annotations" / "480p"
+    found = evaluate("davis2017", data=data, predictions=truth)
+    # The first and the last frame are not scored.
+    assert any(f"from 256 frames on ({num_frames - 2})" in note for note in found.notes) == told
+    assert np.isnan(found.table["J-Decay"]) == told and found.table["J-Mean"] == 1
+    meant = evaluate("davis2017", data=data, predictions=truth, corrected=True)
+    assert meant.table["J-Decay"] == 0 and not meant.notes
