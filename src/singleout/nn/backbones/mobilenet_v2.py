@@ -42,8 +42,8 @@ def _run(x: Tensor, layer: nn.Module) -> Tensor:
 def _filtered(x: Tensor, conv: nn.Conv2d, norm: FrozenBatchNorm) -> Tensor:
     if conv.kernel_size != (1, 1):
         return conv_norm(x, conv, norm)
-    scale, shift = norm.scale_shift()
-    return pointwise(x, conv.weight * scale[:, None, None, None], shift)
+    kernel, shift = norm.fold(conv)
+    return pointwise(x, kernel, shift)
 
 
 class InvertedResidual(nn.Module):

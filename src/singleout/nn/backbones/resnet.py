@@ -47,17 +47,41 @@ class FrozenBatchNorm(nn.Module):
         self.register_buffer("bias", torch.zeros(channels))
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
+        self.keeps = False
+        self._kept: tuple[tuple[Tensor, int, torch.device], Tensor, Tensor] | None = None
 
     def scale_shift(self) -> tuple[Tensor, Tensor]:
         """Scale and shift, each (channels,)."""
         scale = self.weight * (self.running_var + self.eps).rsqrt()
         return scale, self.bias - self.running_mean * scale
 
+    def fold(self, conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
+        """Weights and bias of the convolution before it with the norm inside."""
+        keeps = self.keeps and not torch.is_grad_enabled()
+        # Which weights they are, how often they were changed, and where they are now.
+        of = (conv.weight, conv.weight._version, conv.weight.device)
+        if keeps and self._kept is not None and self._kept[0][0] is of[0] and self._kept[0][1:] == of[1:]:
+            return self._kept[1:]
+        scale, shift = self.scale_shift()
+        kernel = conv.weight * scale[:, None, None, None]
+        if keeps:
+            self._kept = of, kernel, shift
+        return kernel, shift
+
+
+def keep_folded(module: nn.Module) -> None:
+    """Fold each norm into its convolution once for all calls without gradients, for networks whose weights stay.
+
+    It takes the memory of the convolutions once more, and pays where pictures are small or many.
+    """
+    for part in module.modules():
+        if isinstance(part, FrozenBatchNorm):
+            part.keeps = True
+
 
 def conv_norm(x: Tensor, conv: nn.Conv2d, norm: FrozenBatchNorm) -> Tensor:
     """Convolution and norm at once: the scale goes into the weights, which is far smaller than the map."""
-    scale, shift = norm.scale_shift()
-    kernel = conv.weight * scale[:, None, None, None]
+    kernel, shift = norm.fold(conv)
     return F.conv2d(x, kernel, shift, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 

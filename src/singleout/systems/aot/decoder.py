@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -44,4 +45,5 @@ class Decoder(nn.Module):
             if x.shape[-2:] != seen.shape[-2:]:
                 x = F.interpolate(x, seen.shape[-2:], mode="bilinear", align_corners=self.align_corners)
             x = stage(pointwise_by(seen, shortcut) + x)
-        return pointwise_by(x, self.out).float()
+        with torch.autocast(x.device.type, enabled=False):
+            return pointwise_by(x.float(), self.out)

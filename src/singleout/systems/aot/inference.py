@@ -12,6 +12,7 @@ import numpy as np
 
 from singleout.errors import InputError
 from singleout.media.backwards import frames_backwards
+from singleout.nn.backbones.resnet import keep_folded
 from singleout.nn.devices import resolve_device
 from singleout.nn.states import prefixed, under
 from singleout.prompts import Mask, Prompt
@@ -32,6 +33,7 @@ class AOT(Segmenter):
 
     def __init__(self, network: AOTNetwork, *, name: str) -> None:
         self.network, self.name = network, name
+        keep_folded(network)
 
     def published(self, benchmark: str) -> dict[str, Any]:
         """Forwards only; DAVIS is decided at 480 rows whatever the frames have."""

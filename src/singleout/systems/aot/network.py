@@ -73,7 +73,9 @@ class AOTNetwork(nn.Module):
         """What is seen of a frame. picture: (1, 3, height, width), normalised; a batch of frames in training."""
         maps = self.encoder(picture[:, None])
         projected = pointwise_by(maps[-1], self.projector)
-        return Sight((maps[0], maps[1], maps[2]), as_tokens(projected), (projected.shape[2], projected.shape[3]))
+        return Sight(
+            (maps[0], maps[1], maps[2]), as_tokens(projected).float(), (projected.shape[2], projected.shape[3])
+        )
 
     def positions(self, size: Size) -> Tensor:
         """Where each token is, (tokens, width): rows and columns counted from 0 and scaled to a whole turn."""
@@ -99,7 +101,7 @@ class AOTNetwork(nn.Module):
         bank = self.identity_bank
         kernel = bank.weight[:, : shares.shape[1]]
         tokens = as_tokens(F.conv2d(shares, kernel, bank.bias, bank.stride, bank.padding))
-        return tokens if self.identity_norm is None else self.identity_norm(tokens)
+        return tokens if self.identity_norm is None else self.identity_norm(tokens.float())
 
     def refer(self, sight: Sight, position: Tensor, identity: Tensor) -> tuple[list[Streams], list[Record]]:
         """Go through a frame whose objects are given; it is its own memory. identity: of `identify`."""
@@ -131,7 +133,7 @@ class AOTNetwork(nn.Module):
         last = passed[-1]
         assert last.identity is not None
         both = as_map(torch.cat(joined(last.picture, last.identity), dim=-1), sight.size)
-        return [as_tokens(self.norms[0](both.float()).to(both.dtype))]
+        return [as_tokens(self.norms[0](both.float()))]
 
     def decode(self, sight: Sight, passed: Sequence[Streams]) -> Tensor:
         """Scores of background and identities, (groups, num_ids + 1, h, w) at stride 4."""
