@@ -21,7 +21,11 @@ _WHOLE = (
     "names of every layout, stages, outputs, masks and losses equal to the official code's (`tests/parity`), on "
     "weights made by rule"
 )
-VERIFIED = {"referformer": _WHOLE, "mutr": _WHOLE}
+_FOLLOWED = (
+    "names of every layout, stages, scores, masks, memory, losses and gradients equal to the official code's "
+    "(`tests/parity`), on weights made by rule"
+)
+VERIFIED = {"referformer": _WHOLE, "mutr": _WHOLE, "aot": _FOLLOWED}
 _ADDRESSES = {"drive": "Google Drive", "hub": "Hugging Face", "plain": "direct", "page": "page, by hand"}
 
 
