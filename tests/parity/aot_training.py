@@ -17,7 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from singleout.systems.aot.checkpoint import convert_names
 from singleout.systems.aot.config import VARIANTS
 from singleout.systems.aot.losses import IGNORED, cross_entropy, jaccard
-from singleout.systems.aot.network import AOTNetwork
+from singleout.systems.aot.network import STRIDE, AOTNetwork
 from singleout.systems.aot.pictures import prepare
 from singleout.systems.aot.schedule import Stage, freeze, stage
 from singleout.systems.aot.training import Clips, clip_losses, merge_labels
@@ -79,8 +79,9 @@ def _steps(golden: Golden, context: Context) -> Iterator[Comparison]:
         # Sums are made in one order, that of one thread and of plain arithmetic.
         with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), _one_thread():
             network.requires_grad_(True)
+            plan = stage("pre" if spec["stage"] == "pre" else "main", network)
             clips = Clips(frames, labels, spec["obj_nums"], permutations)
-            found = clip_losses(network, clips, stage("main", network), case["step"])
+            found = clip_losses(network, clips, plan, case["step"])
             named = dict(network.named_parameters())
             asked = [named[_our_name(one, gated=network.config.gated)] for one in case["grad_names"]]
             gradients = torch.autograd.grad(found.total, asked)
@@ -90,7 +91,8 @@ def _steps(golden: Golden, context: Context) -> Iterator[Comparison]:
         yield golden.compare(f"{name}_masks", found.masks.numpy())
         yield golden.compare(f"{name}_grad_norms", np.array([float(one.double().norm()) for one in gradients]))
         tokens = [one for one in case["long_term_tokens_end"] if one is not None]
-        yield Comparison(f"{name}_remembered", [found.remembered * 49] * len(tokens), tokens)
+        per_frame = (-(-frames.shape[-2] // STRIDE)) * (-(-frames.shape[-1] // STRIDE))
+        yield Comparison(f"{name}_remembered", [found.remembered * per_frame] * len(tokens), tokens)
 
 
 def _our_name(official: str, *, gated: bool) -> str:

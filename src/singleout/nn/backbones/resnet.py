@@ -59,7 +59,7 @@ class FrozenBatchNorm(nn.Module):
         """Weights and bias of the convolution before it with the norm inside."""
         keeps = self.keeps and not torch.is_grad_enabled()
         # Which weights they are, how often they were changed, and where they are now.
-        of = (conv.weight, conv.weight._version, conv.weight.device)
+        of = (conv.weight, 0 if conv.weight.is_inference() else conv.weight._version, conv.weight.device)
         if keeps and self._kept is not None and self._kept[0][0] is of[0] and self._kept[0][1:] == of[1:]:
             return self._kept[1:]
         scale, shift = self.scale_shift()

@@ -22,6 +22,9 @@ HEADS = 8
 
 def project(x: Tensor, layer: nn.Linear) -> Tensor:
     """x: (batch, tokens, in) through a linear layer."""
+    if torch.is_autocast_enabled(x.device.type):
+        # The fast product is one of float32, and would go on computing in it.
+        return F.linear(x, layer.weight, layer.bias)
     return linear(x, layer.weight, layer.bias)
 
 
