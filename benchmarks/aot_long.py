@@ -6,9 +6,9 @@
     python benchmarks/aot_long.py --frames 400 --budget 0                 without a budget, to compare
     python benchmarks/aot_long.py --plot docs/aot-memory.svg RUN.json …   a picture of such runs
 
-The video is drawn: two squares that go back and forth over grain, 32x48. Weights are random, the same every time. The
+The video is drawn: two squares that go back and forth over grain. Weights are random, the same every time. The
 masks of all frames so far go into one digest, which a run that was stopped must reach as well. --json keeps what was
-measured, a row for every 100 frames.
+measured, a row for every 50 frames.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from singleout.systems.aot.config import VARIANTS
 from singleout.systems.aot.inference import AOT
 from singleout.systems.aot.network import AOTNetwork
 
-HEIGHT, WIDTH, SIDE = 32, 48, 10
-_ROW = 100  # frames of a row of the table
+_ROW = 50  # frames of a row of the table
 _COLOURS = ("#2463eb", "#e07a1f", "#2e9e5b", "#a04bc8")
 
 
-def frame_at(index: int) -> tuple[np.ndarray, np.ndarray]:
-    """A frame (height, width, 3) uint8 and whose its pixels are."""
-    ground = np.random.default_rng(1).integers(40, 140, (HEIGHT, WIDTH, 3), np.uint8)
-    ids = np.zeros((HEIGHT, WIDTH), np.int32)
-    for number, (speed, top) in enumerate(((1, 4), (2, 18)), 1):
-        span = WIDTH - SIDE
+def frame_at(index: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """A frame (rows, 1.5 rows, 3) uint8 and whose its pixels are."""
+    columns, side = rows * 3 // 2, rows // 3
+    ground = np.random.default_rng(1).integers(40, 140, (rows, columns, 3), np.uint8)
+    ids = np.zeros((rows, columns), np.int32)
+    for number, (speed, top) in enumerate(((1, rows // 8), (2, rows * 9 // 16)), 1):
+        span = columns - side
         left = abs((speed * index) % (2 * span) - span)
-        place = (slice(top, top + SIDE), slice(left, left + SIDE))
+        place = (slice(top, top + side), slice(left, left + side))
         ground[place] = (220, 60, 40) if number == 1 else (40, 90, 230)
         ids[place] = number
     return ground, ids
@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("--variant", default="aotl", choices=sorted(VARIANTS))
     parser.add_argument("--frames", type=int, default=20000)
     parser.add_argument("--budget", type=int, default=8, help="frames in the long-term memory; 0 for no limit")
+    parser.add_argument("--rows", type=int, default=32, help="height of the frames")
     parser.add_argument("--stop", type=int, help="stop before this frame and write the state")
     parser.add_argument("--state", type=Path, help="where the state is written to, or gone on from")
     parser.add_argument("--json", type=Path, help="write the rows there")
@@ -73,20 +74,20 @@ def main() -> None:
         begin, rows, chain = kept["next"], kept["rows"], kept["digest"]
         session = system.resume_session(asked.state.read_bytes())
     else:
-        session = system.session(Mask(frame_at(0)[1]), budget=asked.budget or None)
+        session = system.session(Mask(frame_at(0, asked.rows)[1]), budget=asked.budget or None)
         chain = ""
     end = asked.frames if asked.stop is None else asked.stop
     began = time.perf_counter()
     for index in range(begin, end):
-        (result,) = session.step(frame_at(index)[0])
+        (result,) = session.step(frame_at(index, asked.rows)[0])
         digest.update(np.packbits(result.binary()).tobytes() + result.ids.tobytes())
         if (index + 1) % _ROW == 0:
-            # A chain of digests, each of the one before and a hundred frames, so that a run can go on.
+            # A chain of digests, each of the one before and some frames, so that a run can go on.
             chain = hashlib.sha256((chain + digest.hexdigest()).encode()).hexdigest()
             digest, now = hashlib.sha256(), time.perf_counter()
             rows.append({"frame": index + 1, "ms": 1000 * (now - began) / _ROW, "mib": resident_bytes() / 2**20})
             began = now
-            if (index + 1) % (10 * _ROW) == 0:
+            if (index + 1) % (20 * _ROW) == 0:
                 print(f"{index + 1:>6} {rows[-1]['ms']:6.1f} ms {rows[-1]['mib']:6.0f} MiB {chain[:12]}", flush=True)
     print(f"{asked.variant}: {end} frames, peak {peak_bytes() / 2**20:.0f} MiB, masks {chain}")
     if asked.json:

@@ -153,6 +153,10 @@ def test_clicks_become_masks_and_corrections(starter):
     tracks = system.segment(frames, [Points(((12, 12),), object_id=4), Box((5, 23, 21, 39))], backwards=False)
     assert tracks.ids == (1, 4)
     assert tracks[4].mask(0)[12, 12]
+    with pytest.raises(InputError, match="no option 'budgets'"):
+        system.segment(frames, Points(((12, 12),)), budgets=3)
+    with pytest.raises(InputError, match="starter has no option 'sizes'"):
+        system.segment(frames, Points(((12, 12),)), **{"front.sizes": 3})
     # A click on an object in a later frame starts from what it was followed to.
     clicked = [Mask(ids[0]), Points(((15, 12),), frame=2, object_id=1)]
     again = system.segment(frames, clicked, backwards=False)
@@ -189,3 +193,12 @@ def test_who_takes_clicks_needs_nobody_in_front(starter):
     assert takes_clicks(system, [Mask(np.ones((2, 2), int))], lambda: starter) is system
     with pytest.raises(InputError, match="finder does not make masks of clicks"):
         ClicksFirst(Finder(np.zeros((1, 4, 4), int), [1.0]), system)
+
+
+def test_words_and_clicks_go_together(starter):
+    frames, ids = draw_video(4, 2)
+    both = FindThenFollow(Finder(np.where(ids == 2, 1, 0), [0.9, 0.1, 0.1, 0.1]), tiny())
+    asked = [Phrase("it"), Points(((12, 12),), object_id=5)]
+    tracks = takes_clicks(both, asked, lambda: starter).segment(frames, asked, **{"then.backwards": False})
+    assert tracks.ids == (1, 5)
+    assert np.array_equal(tracks[1].mask(0), (ids[0] == 2) & ~tracks[5].mask(0))

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from singleout.combine.options import split_options
 from singleout.errors import InputError
 from singleout.prompts import Box, Mask, Points, Prompt, as_prompts, check_prompts
 from singleout.segmenter import Frame, Segmenter, Session, Stream, VideoLike
@@ -50,7 +49,7 @@ class ClicksFirst(Segmenter):
 
     def published(self, benchmark: str) -> dict[str, Any]:
         """Those of the system that follows."""
-        return {f"then.{name}": value for name, value in self.follow.published(benchmark).items()}
+        return self.follow.published(benchmark)
 
     def mask_of(self, frame: Frame, clicks: Sequence[Click], before: Bool | None, **options: Any) -> Bool:
         """The mask that clicks and boxes on one frame mean, (height, width).
@@ -85,10 +84,10 @@ class ClicksFirst(Segmenter):
         return ClicksSession.restore(self, state)
 
     def _split(self, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Settings without a name before them are those of the system that follows."""
-        named = {name if "." in name or name == "device" else f"then.{name}": one for name, one in options.items()}
-        _, (to_front, to_follow) = split_options(self.name, named, (), ("front", "then"))
-        return to_front, to_follow
+        """Settings named ``front.NAME`` are those of the first system, all others those of the second."""
+        to_front = {name.removeprefix("front."): one for name, one in options.items() if name.startswith("front.")}
+        to_follow = {name: one for name, one in options.items() if not name.startswith("front.")}
+        return {name: one for name, one in options.items() if name == "device"} | to_front, to_follow
 
     def _masks(
         self, video: VideoLike, prompts: Sequence[Prompt], to_front: dict[str, Any], to_follow: dict[str, Any]
