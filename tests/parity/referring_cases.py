@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,14 +26,14 @@ from tests.parity.referring_networks import (
     targets_of,
     tokens_of,
 )
+from tests.parity.sums import conv_then_norm, one_thread
 from tests.parity.weights import input_tensor
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from singleout.data.records import ImageAnnotation, ImageResult
 from singleout.evaluation.metrics.refcoco import RefCocoMetrics, RefCocoScores
-from singleout.nn.backbones.resnet import FrozenBatchNorm
 from singleout.nn.referring.criterion import losses_of, total
 from singleout.nn.referring.values import Predictions
 from singleout.referring.candidates import candidates_of
@@ -141,23 +140,6 @@ def criterion(_part: Part, golden: Golden, _context: Context) -> Iterator[Compar
         yield golden.compare(f"matched/classes{classes}", queries.numpy())
 
 
-def _conv_then_norm(x: Tensor, conv: nn.Conv2d, norm: FrozenBatchNorm) -> Tensor:
-    """Convolution and norm one after the other, as the official code has them; ours puts the one into the other."""
-    scale, shift = norm.scale_shift()
-    out = F.conv2d(x.contiguous(), conv.weight, None, conv.stride, conv.padding, conv.dilation, conv.groups)
-    return out * scale[:, None, None] + shift[:, None, None]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def train(part: Part, golden: Golden, context: Context) -> Iterator[Comparison]:
     """A step of training: outputs of all layers, losses, matches and gradients."""
     spec, network = golden.spec, network_of(part, golden, context)
@@ -170,8 +152,8 @@ def train(part: Part, golden: Golden, context: Context) -> Iterator[Comparison]:
     # In mutr/golden-resnet50-train a hidden unit of the encoder is 9e-7 or -2e-7, depending on when the norms of ResNet
     # are multiplied, and its gradient is there or not: 2e-4 of another one. For the same reason sums are made in one
     # order, that of one thread.
-    plain = patch("singleout.nn.backbones.resnet.conv_norm", _conv_then_norm)
-    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), _one_thread(), plain:
+    plain = patch("singleout.nn.backbones.resnet.conv_norm", conv_then_norm)
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), one_thread(), plain:
         network.requires_grad_(True)
         network.freeze()
         sight = network.look(frames, padding)
