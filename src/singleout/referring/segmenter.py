@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import torch
 
 from singleout.errors import InputError
+from singleout.nn.backbones.resnet import keep_folded
 from singleout.nn.devices import resolve_device
 from singleout.nn.referring.network import ReferringNetwork
 from singleout.nn.referring.values import Answers, Sentences
@@ -42,6 +43,8 @@ class SentenceSegmenter(Segmenter):
     def __init__(self, network: ReferringNetwork, *, name: str, tokenizer: Path | None) -> None:
         self.name = name
         self.network = network
+        # Frames go through one by one, so that folding anew would be paid for with each of them.
+        keep_folded(network)
         self.tokenizer = tokenizer
         self._tokenizer: FolderTokenizer | None = None
         self._read: tuple[tuple[tuple[int, ...], ...], Sentences] | None = None
