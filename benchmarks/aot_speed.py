@@ -108,12 +108,14 @@ def dense_window(query: Tensor, key: Tensor, value: Tensor, radius: int, relativ
     if relative.value is not None:
         own = torch.zeros_like(learned).scatter_add_(-1, offset.expand_as(weights), weights * inside)
         out = out + own @ relative.value.transpose(1, 2)
-    return out.view(batch, heads, height, width, -1)
+    seen: Tensor = out.view(batch, heads, height, width, -1)
+    return seen
 
 
 def formula(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Attention as it is written down."""
-    return ((query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)).softmax(-1) @ value
+    read: Tensor = ((query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)).softmax(-1) @ value
+    return read
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class RuledMemory(Memory):
         if self.budget is not None and len(self.keys) >= self.budget:
             place = to_forget([Stamp(*pair) for pair in zip(self.frames, self.pinned, strict=True)])
             for kept in (self.keys, self.values, self.frames, self.pinned):
-                del kept[place]  # type: ignore[attr-defined]
+                del kept[place]
         super().keep(key, value, pinned=pinned, recent_frames=sys.maxsize)
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from singleout.errors import InputError
 from singleout.prompts import Box, Mask, Points, Prompt, as_prompts, check_prompts
 from singleout.segmenter import Frame, Segmenter, Session, Stream, VideoLike
-from singleout.tracks import FrameMasks, ObjectInfo
+from singleout.tracks import Answer, FrameMasks, ObjectInfo
 
 Click = Box | Points
 Bool = npt.NDArray[np.bool_]
@@ -58,7 +58,7 @@ class ClicksFirst(Segmenter):
         """
         asked: list[Prompt] = [replace(click, frame=0, object_id=1) for click in clicks]
         if before is not None and before.any():
-            asked.insert(0, Mask(before, object_id=1, source="what was followed"))
+            asked.insert(0, Mask(before.astype(np.int32), object_id=1, source="what was followed"))
         tracks = self.front.segment(frame[None], asked, **options)
         mask = tracks[1].mask(0)
         if not mask.any():
@@ -114,7 +114,7 @@ class ClicksFirst(Segmenter):
             return None
         same = [mark for mark in earlier if mark.frame == frame]
         if same:
-            return same[-1].ids == number
+            return np.asarray(same[-1].ids == number)
         for seen in self.follow.stream(video, masks, **options):
             if seen.frame == frame:
                 return _mask_in(seen, number)
@@ -139,7 +139,7 @@ class ClicksSession(Session):
         return self._inner.objects
 
     @property
-    def answers(self) -> Any:
+    def answers(self) -> list[Answer]:  # type: ignore[override]
         """Those of the system that follows."""
         return self._inner.answers
 
@@ -181,7 +181,8 @@ class ClicksSession(Session):
             waiting = {one.object_id for one in self._waiting if one.object_id is not None}
             ((number, _),) = _by_frame_and_object([given], set(self.objects) | waiting)
             if given.frame == self._frame and self._picture is not None:
-                check_prompts([given], *self._picture.shape[:2], None)
+                height, width = self._picture.shape[:2]
+                check_prompts([given], height, width, None)
                 self._click(number, [given])
             else:
                 self._waiting.append(replace(given, object_id=number))

@@ -44,6 +44,7 @@ class Decoder(nn.Module):
         for stage, shortcut, seen in zip(self.stages, self.shortcuts, reversed(maps), strict=True):
             if x.shape[-2:] != seen.shape[-2:]:
                 x = F.interpolate(x, seen.shape[-2:], mode="bilinear", align_corners=self.align_corners)
+            assert isinstance(shortcut, nn.Conv2d)
             x = stage(pointwise_by(seen, shortcut) + x)
         with torch.autocast(x.device.type, enabled=False):
             return pointwise_by(x.float(), self.out)
