@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from singleout.nn.backbones.resnet import FrozenBatchNorm, conv_norm
-from singleout.nn.pointwise import pointwise
 
 # (expansion, channels, repeats, stride of the first block), as published.
 GROUPS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -36,14 +35,7 @@ def _run(x: Tensor, layer: nn.Module) -> Tensor:
     conv, norm = layer
     assert isinstance(conv, nn.Conv2d)
     assert isinstance(norm, FrozenBatchNorm)
-    return F.hardtanh(_filtered(x, conv, norm), 0.0, 6.0, inplace=not torch.is_grad_enabled())
-
-
-def _filtered(x: Tensor, conv: nn.Conv2d, norm: FrozenBatchNorm) -> Tensor:
-    if conv.kernel_size != (1, 1):
-        return conv_norm(x, conv, norm)
-    kernel, shift = norm.fold(conv)
-    return pointwise(x, kernel, shift)
+    return F.hardtanh(conv_norm(x, conv, norm), 0.0, 6.0, inplace=not torch.is_grad_enabled())
 
 
 class InvertedResidual(nn.Module):
@@ -65,7 +57,7 @@ class InvertedResidual(nn.Module):
         out = x
         for layer in layers:
             out = _run(out, layer)
-        out = _filtered(out, narrow, norm)
+        out = conv_norm(out, narrow, norm)
         return out + x if self.residual else out
 
 

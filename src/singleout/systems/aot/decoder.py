@@ -6,8 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from singleout.nn.pointwise import pointwise_by
-
 
 class _Norm(nn.Module):
     """Convolution, group norm and ReLU."""
@@ -19,7 +17,7 @@ class _Norm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (batch, in_channels, height, width)."""
-        x = pointwise_by(x, self.conv) if self.conv.kernel_size == (1, 1) else self.conv(x)
+        x = self.conv(x)
         return F.relu(self.norm(x.float())).to(x.dtype)
 
 
@@ -44,7 +42,7 @@ class Decoder(nn.Module):
         for stage, shortcut, seen in zip(self.stages, self.shortcuts, reversed(maps), strict=True):
             if x.shape[-2:] != seen.shape[-2:]:
                 x = F.interpolate(x, seen.shape[-2:], mode="bilinear", align_corners=self.align_corners)
-            assert isinstance(shortcut, nn.Conv2d)
-            x = stage(pointwise_by(seen, shortcut) + x)
+            x = stage(shortcut(seen) + x)
         with torch.autocast(x.device.type, enabled=False):
-            return pointwise_by(x.float(), self.out)
+            out: Tensor = self.out(x.float())
+            return out

@@ -17,7 +17,6 @@ from torch.nn import functional as F
 from singleout.nn.backbones.mobilenet_v2 import MobileNetV2
 from singleout.nn.backbones.resnet import ResNet, ResNetConfig
 from singleout.nn.backbones.swin import Swin, SwinConfig
-from singleout.nn.pointwise import pointwise_by
 from singleout.nn.positions import waves
 from singleout.systems.aot.blocks import AOTBlock, as_map, as_tokens, joined
 from singleout.systems.aot.config import AOTConfig
@@ -72,7 +71,7 @@ class AOTNetwork(nn.Module):
     def look(self, picture: Tensor) -> Sight:
         """What is seen of a frame. picture: (1, 3, height, width), normalised; a batch of frames in training."""
         maps = self.encoder(picture[:, None])
-        projected = pointwise_by(maps[-1], self.projector)
+        projected = self.projector(maps[-1])
         return Sight(
             (maps[0], maps[1], maps[2]), as_tokens(projected).float(), (projected.shape[2], projected.shape[3])
         )

@@ -68,12 +68,10 @@ def resize_cubic(picture: Tensor, size: Size) -> Tensor:
             continue
         rows, weights = _taps(picture.shape[axis], size[axis])
         shape = (-1, 1, 1) if axis == 0 else (-1, 1)
-        taps = [picture.index_select(axis, chosen.to(picture.device)) for chosen in rows]
-        shares = [share.to(picture.device).view(shape) for share in weights]
-        resized = taps[0].mul_(shares[0])
-        for tap, share in zip(taps[1:], shares[1:], strict=True):
-            resized.addcmul_(tap, share)
-        picture = resized
+        picture = sum(  # type: ignore[assignment]
+            picture.index_select(axis, rows[tap].to(picture.device)) * weights[tap].to(picture.device).view(shape)
+            for tap in range(4)
+        )
     return picture
 
 
@@ -81,9 +79,9 @@ def prepare(picture: Picture, size: Size, device: torch.device | None = None) ->
     """A frame (height, width, 3) uint8 RGB as the network takes it: (1, 3, *size) float32, normalised."""
     # Torch cannot promise not to write, so it is not handed an array that must not be written to.
     own = np.ascontiguousarray(picture) if picture.flags.writeable else picture.copy()
-    resized = resize_cubic(torch.from_numpy(own).to(device).float(), size).div_(255)
+    resized = resize_cubic(torch.from_numpy(own).to(device).float(), size) / 255
     mean, std = resized.new_tensor(_MEAN), resized.new_tensor(_STD)
-    return resized.sub_(mean).div_(std).permute(2, 0, 1)[None]
+    return ((resized - mean) / std).permute(2, 0, 1)[None]
 
 
 def resize_labels(labels: Tensor, size: Size) -> Tensor:
