@@ -12,7 +12,7 @@ from singleout.referring.pictures import prepare
 from singleout.systems.referformer.inference import ReferFormer
 from singleout.systems.referformer.losses import Target, losses_of, total
 
-STEPS = 80
+STEPS = 200
 
 
 def test_a_tiny_network_learns_two_clips():
