@@ -47,6 +47,12 @@ def test_weights_that_change_are_noticed():
     torch.testing.assert_close(linear(x, layer.weight), F.linear(x, layer.weight))
 
 
+def test_weights_made_in_inference_mode_are_taken_as_they_are():
+    with torch.inference_mode():
+        layer, x = nn.Linear(64, 32).requires_grad_(False), torch.randn(300, 64)
+        torch.testing.assert_close(linear(x, layer.weight, layer.bias), F.linear(x, layer.weight, layer.bias))
+
+
 def test_few_keys_are_attended_to_as_many_are():
     attention = Attention(64, 8)
     attention.in_proj_bias += torch.randn(192)

@@ -65,8 +65,8 @@ def linear(
     """
     if is_fast(x) and usable() and x.numel() >= _FEW * x.shape[-1]:
         owner = weight if weight._base is None else weight._base
-        # What is trained may change without leaving a trace, through ``data``.
-        if isinstance(owner, nn.Parameter) and not owner.requires_grad:
+        # What is trained may change without leaving a trace, through ``data``; inference tensors count no changes.
+        if isinstance(owner, nn.Parameter) and not owner.requires_grad and not owner.is_inference():
             return _laid(owner, weight, bias)(x, relu=relu, add=add)
     out = F.linear(x, weight, bias)
     out = out if add is None else out + add
