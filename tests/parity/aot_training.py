@@ -14,8 +14,6 @@ from tests.parity.aot_network import inputs_of, network_of, variant_of
 from tests.parity.goldens import Comparison, Context, Golden
 from tests.parity.sums import conv_then_norm, one_thread
 from tests.parity.weights import input_tensor
-from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from singleout.systems.aot.checkpoint import convert_names
@@ -63,21 +61,13 @@ def _losses(golden: Golden) -> Iterator[Comparison]:
 
 @contextmanager
 def _official_sums() -> Iterator[None]:
-    """Norms after their convolutions, and convolutions of size 1 as such, in the order of the official code.
+    """Norms after their convolutions, in the order of the official code.
 
     In golden-aotl-train hidden units of the encoder are zero but for the last bit, and their gradients are there or
     not: 1e-3 of some norms.
     """
-    with (
-        patch("singleout.nn.backbones.mobilenet_v2._filtered", conv_then_norm),
-        patch("singleout.systems.aot.decoder.pointwise_by", _as_convolution),
-        patch("singleout.systems.aot.network.pointwise_by", _as_convolution),
-    ):
+    with patch("singleout.nn.backbones.mobilenet_v2.conv_norm", conv_then_norm):
         yield
-
-
-def _as_convolution(x: Tensor, conv: nn.Conv2d) -> Tensor:
-    return F.conv2d(x.contiguous(), conv.weight, conv.bias)
 
 
 def _steps(golden: Golden, context: Context) -> Iterator[Comparison]:
