@@ -198,6 +198,13 @@ def as_prompts(given: Prompt | str | Sequence[Any]) -> tuple[Prompt, ...]:
     )
 
 
+def ids_of(prompt: Prompt) -> tuple[int, ...]:
+    """The ids that a prompt names for its objects; none where they are to be chosen."""
+    if isinstance(prompt, Mask):
+        return prompt.object_ids
+    return () if isinstance(prompt, Categories) or prompt.object_id is None else (prompt.object_id,)
+
+
 def check_prompts(prompts: Sequence[Prompt], height: int, width: int, num_frames: int | None) -> None:
     """Refuse prompts that do not fit the video or each other. height, width in pixels; num_frames None where unknown.
 

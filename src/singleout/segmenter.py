@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -132,6 +132,14 @@ class Guess:
     score: float
     mask: npt.NDArray[np.bool_]
     box: tuple[float, float, float, float]
+
+
+def check_option_names(system: str, options: type, given: Iterable[str]) -> None:
+    """Raise InputError for names that are no fields of a system's dataclass of options."""
+    known = {entry.name for entry in fields(options)}
+    for name in given:
+        if name not in known:
+            raise InputError(f"{system} has no option {name!r}; it has: {', '.join(sorted(known))}")
 
 
 class Segmenter(ABC):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from tests.mutr.tiny import TINY, tiny_network
-from tests.parity.referring_networks import shapes_of
-from tests.referformer.tiny import HEIGHT, SENTENCES, WIDTH, draw_clip
+from tests.parity.weights import shapes_of
+from tests.referformer.tiny import HEIGHT, SENTENCES, WIDTH, draw_clip, soft
 
 from singleout.errors import InputError
 from singleout.nn.text.tokens import pad_tokens
@@ -33,11 +33,6 @@ def system() -> Mutr:
 @pytest.fixture(scope="module")
 def video() -> np.ndarray:
     return draw_clip(4, num_frames=6).frames
-
-
-def soft(system: Mutr, video: np.ndarray, phrases: list[Phrase], **options) -> np.ndarray:
-    """(num_frames, num_phrases, height, width) probabilities."""
-    return np.stack([masks.masks for masks in system.stream(video, phrases, **options)])
 
 
 def test_many_sentences_share_the_frames_and_answer_as_each_does_alone(system, video):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -32,16 +31,6 @@ def variant_of(config: str) -> str:
     if name not in VARIANTS:
         raise CannotReplayError(f"unknown configuration {config}")
     return name
-
-
-def shapes_of(manifest: Path) -> dict[str, tuple[int, ...]]:
-    """Official names and shapes of a key manifest, kept names included; empty for any other file."""
-    try:
-        listing = json.loads(manifest.read_text(encoding="utf-8"))
-        shapes = {name: tuple(shape) for name, shape in listing["keys"].items()}
-        return shapes | dict.fromkeys(listing["kept"], (1,))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
 
 
 def network_of(golden: Golden, context: Context, config: str | None = None) -> AOTNetwork:

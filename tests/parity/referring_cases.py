@@ -21,13 +21,12 @@ from tests.parity.referring_networks import (
     official_names,
     recorded,
     segmenter_of,
-    shapes_of,
     sum_seen,
     targets_of,
     tokens_of,
 )
 from tests.parity.sums import conv_then_norm, one_thread
-from tests.parity.weights import input_tensor
+from tests.parity.weights import input_tensor, shapes_of
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel

@@ -55,17 +55,6 @@ class Part:
         return name
 
 
-def shapes_of(manifest: Path) -> dict[str, tuple[int, ...]]:
-    """Official names and shapes of a key manifest, tied and kept names included; empty for any other file."""
-    try:
-        listing = json.loads(manifest.read_text(encoding="utf-8"))
-        shapes = {name: tuple(shape) for name, shape in listing["keys"].items()}
-        aliases = {alias: shapes[name] for alias, name in listing["tied"].items()}
-        return shapes | aliases | dict.fromkeys(listing["kept"], (1,))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-
-
 def network_of(part: Part, golden: Golden, context: Context) -> ReferringNetwork:
     """The network of a golden's spec with its weights."""
     config, salt = _config(golden), golden.spec["salt"]

@@ -20,12 +20,12 @@ from tests.parity.aot_network import (
     inputs_of,
     log_of,
     network_of,
-    shapes_of,
     tracker_of,
     variant_of,
 )
 from tests.parity.aot_training import TRAINING, replay_training
 from tests.parity.goldens import CannotReplayError, Comparison, Context, Golden, spec_of
+from tests.parity.weights import shapes_of
 from torch import Tensor
 from torch.nn import functional as F
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from tests.parity.goldens import Comparison, Context, Golden, spec_of
 from tests.parity.referring_cases import CASES, replay_case
-from tests.parity.referring_networks import Part, Stages, frames_of, segmenter_of, shapes_of
-from tests.parity.weights import draw, input_tensor
+from tests.parity.referring_networks import Part, Stages, frames_of, segmenter_of
+from tests.parity.weights import draw, input_tensor, shapes_of
 from torch import Tensor, nn
 
 from singleout.systems.mutr import SYSTEM

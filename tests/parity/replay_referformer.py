@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from tests.parity.goldens import Comparison, Context, Golden, spec_of
 from tests.parity.referring_cases import CASES, replay_case, stages
-from tests.parity.referring_networks import Part, shapes_of
-from tests.parity.weights import draw, input_tensor
+from tests.parity.referring_networks import Part
+from tests.parity.weights import draw, input_tensor, shapes_of
 
 from singleout.nn.deformable import DeformableAttention
 from singleout.systems.referformer import SYSTEM

@@ -46,3 +46,14 @@ def official_state(manifest: Path, salt: str = "") -> dict[str, torch.Tensor]:
 def _generator(name: str, salt: str) -> torch.Generator:
     digest = hashlib.sha256((salt + name).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
+
+
+def shapes_of(manifest: Path) -> dict[str, tuple[int, ...]]:
+    """Official names and shapes of a key manifest, tied and kept names included; empty for any other file."""
+    try:
+        listing = json.loads(manifest.read_text(encoding="utf-8"))
+        shapes = {name: tuple(shape) for name, shape in listing["keys"].items()}
+        aliases = {alias: shapes[name] for alias, name in listing["tied"].items()}
+        return shapes | aliases | dict.fromkeys(listing["kept"], (1,))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from tests.referformer.tiny import HEIGHT, SENTENCES, TINY, WIDTH, draw_clip, tiny_network
+from tests.referformer.tiny import HEIGHT, SENTENCES, TINY, WIDTH, draw_clip, soft, tiny_network
 
 from singleout.errors import InputError
 from singleout.nn.text.tokens import pad_tokens
@@ -29,11 +29,6 @@ def system() -> ReferFormer:
 @pytest.fixture(scope="module")
 def video() -> np.ndarray:
     return draw_clip(4, num_frames=7).frames
-
-
-def soft(system: ReferFormer, video: np.ndarray, phrases: list[Phrase], **options) -> np.ndarray:
-    """(num_frames, num_phrases, height, width) probabilities."""
-    return np.stack([masks.masks for masks in system.stream(video, phrases, **options)])
 
 
 def test_many_sentences_share_the_frames_and_answer_as_each_does_alone(system, video):

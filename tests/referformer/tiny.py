@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from PIL import Image, ImageDraw
 from singleout.nn.backbones.resnet import RESNETS
 from singleout.nn.referring.config import ReferringConfig
 from singleout.nn.text.roberta import RobertaSize
+from singleout.prompts import Phrase
+from singleout.segmenter import Segmenter
 from singleout.systems.referformer.network import ReferFormerNetwork
 
 HEIGHT, WIDTH = 96, 128
@@ -88,3 +91,8 @@ def _clouds(dice: np.random.Generator, height: int, width: int) -> np.ndarray:
     noise = dice.normal(size=(3, height, width)) * 0.3 + dice.normal(size=(height, width))
     clouds = np.fft.irfft2(np.fft.rfft2(noise) / np.maximum(frequency, 1 / max(height, width)), (height, width))
     return np.moveaxis(clouds / clouds.std(axis=(1, 2), keepdims=True), 0, 2)
+
+
+def soft(system: Segmenter, video: np.ndarray, phrases: list[Phrase], **options: Any) -> np.ndarray:
+    """(num_frames, num_phrases, height, width) probabilities."""
+    return np.stack([masks.masks for masks in system.stream(video, phrases, **options)])

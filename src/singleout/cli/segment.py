@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -231,9 +232,14 @@ class _Models:
     def taking(self, prompts: Sequence[Prompt]) -> Callable[[], Segmenter]:
         """The same, with the starter in front where marks are asked of which the model takes masks only."""
         from singleout.combine import takes_clicks
+
+        return lambda: takes_clicks(self(), prompts, lambda: self._front)
+
+    @cached_property
+    def _front(self) -> Segmenter:
         from singleout.zoo import load
 
-        return lambda: takes_clicks(self(), prompts, lambda: load("starter"))
+        return load("starter")
 
     @property
     def identity(self) -> str:
@@ -271,9 +277,10 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
         options = read_options(args.option) | ({"guess": True} if args.guess else {})
         if args.token_ids:
             options["token_ids"] = _token_ids(args)
+        load = models.taking(prompts)
         if args.overwrite:
             # Nothing is deleted for a run that cannot begin.
-            models.taking(prompts)().check(prompts)
+            load().check(prompts)
         device = {} if args.device == "auto" else {"device": args.device}
         _refuse_to_delete(path, out)
         with RunFolder(
@@ -284,7 +291,6 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
             overwrite=args.overwrite,
         ) as folder:
             was_finished = folder.status == "finished"
-            load = models.taking(prompts)
             tracks = _follow(ask, folder, video, prompts=prompts, load=load, options=options | device)
             made, refused = _make(ask, folder, video, tracks)
             folder.set_status("finished")

@@ -70,8 +70,7 @@ class ClicksFirst(Segmenter):
     ) -> Stream:
         to_front, to_follow = self._split(options)
         masks = self._masks(video, prompts, to_front, to_follow)
-        stream = self.follow.stream(video, masks, state=state, **to_follow)
-        return stream
+        return self.follow.stream(video, masks, state=state, **to_follow)
 
     def _session(self, prompts: tuple[Prompt, ...], options: dict[str, Any]) -> Session:
         to_front, to_follow = self._split(options)

@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 
 from singleout.combine.options import split_options
 from singleout.errors import InputError
-from singleout.prompts import Box, Categories, Mask, Phrase, Points, Prompt
+from singleout.prompts import Box, Categories, Mask, Phrase, Points, Prompt, ids_of
 from singleout.segmenter import Abilities, Segmenter, Stream, VideoLike
 from singleout.tracks import FrameMasks, Track, Tracks
 from singleout.tracks.codes import ious
@@ -108,7 +108,7 @@ class _FollowingStream(Stream):
         self._describe(stream)
 
     def _find(self) -> Tracks:
-        used = {number for mark in self._marks for number in _ids_of(mark)}
+        used = {number for mark in self._marks for number in ids_of(mark)}
         found = self._system.find.segment(self._video, self._words, **self._options[0])
         clashing = sorted(used & set(found.ids))
         free = (number for number in range(1, 2**31) if number not in used and number not in found.objects)
@@ -135,7 +135,7 @@ class _FollowingStream(Stream):
             there.append(masks)
         self._describe(stream)
         marks = [mark for mark in given if isinstance(mark, _MARKS)]
-        starts = {number: mark.frame for mark in reversed(marks) for number in _ids_of(mark)}
+        starts = {number: mark.frame for mark in reversed(marks) for number in ids_of(mark)}
         back = [self._back(there, starts, towards=ends) for ends in (-1, 0)]
         for index in range(self._video.num_frames):
             frame = there.frame(index)
@@ -151,9 +151,7 @@ class _FollowingStream(Stream):
         for track in there:
             seen = np.flatnonzero(track.present)
             if len(seen) and int(seen[towards]) != starts.get(track.id):
-                frame = int(seen[towards])
-                drawn = np.where(track.mask(frame), np.int32(track.id), np.int32(0))
-                given.append(Mask(drawn, frame=frame, source=f"object {track.id}"))
+                given.append(_mask_of(track, int(seen[towards])))
         return self._tracks(given) if given else None
 
 
@@ -200,12 +198,6 @@ def masks_again(found: Tracks, followed: Tracks, every: int, match: float) -> li
 def _mask_of(track: Track, frame: int) -> Mask:
     drawn = np.where(track.mask(frame), np.int32(track.id), np.int32(0))
     return Mask(drawn, frame=frame, source=track.prompt or f"object {track.id}")
-
-
-def _ids_of(mark: Prompt) -> tuple[int, ...]:
-    if isinstance(mark, Mask):
-        return mark.object_ids
-    return (mark.object_id,) if isinstance(mark, (Box, Points)) and mark.object_id is not None else ()
 
 
 def _has_mark(given: Sequence[Prompt], mask: Mask) -> bool:

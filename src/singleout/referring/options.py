@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self
 
 from singleout.errors import InputError
-from singleout.segmenter import VideoLike
+from singleout.segmenter import VideoLike, check_option_names
 
 MODES = ("bounded", "whole", "clips")
 
@@ -33,10 +33,7 @@ class Options:
     @classmethod
     def read(cls, system: str, given: dict[str, Any]) -> Self:
         """Options from keyword arguments. Raises InputError for unknown names and values that cannot be."""
-        known = {entry.name for entry in fields(cls)}
-        for name in given:
-            if name not in known:
-                raise InputError(f"{system} has no option {name!r}; it has: {', '.join(sorted(known))}")
+        check_option_names(system, cls, given)
         options = dict(given)
         if options.get("token_ids") is not None:
             try:

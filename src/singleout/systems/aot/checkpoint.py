@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
-import torch
 from torch import Tensor
 
-from singleout.errors import InputError
+from singleout.nn.loading import load_network as load
 from singleout.nn.naming import Conversion, Rule, rename
 from singleout.systems.aot.config import AOTConfig
 from singleout.systems.aot.network import AOTNetwork
@@ -88,12 +88,4 @@ def load_network(config: AOTConfig, state: Mapping[str, Tensor]) -> AOTNetwork:
 
     The tensors are taken over as they are, without a copy.
     """
-    with torch.device("meta"):
-        network = AOTNetwork(config)
-    expected = network.state_dict()
-    wrong = sorted(expected.keys() ^ state.keys())
-    wrong += sorted(name for name in expected.keys() & state.keys() if expected[name].shape != state[name].shape)
-    if wrong:
-        raise InputError(f"not the weights of this AOT: {len(wrong)} tensors do not fit, the first is {wrong[0]}")
-    network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
-    return network.eval().requires_grad_(False)
+    return load(partial(AOTNetwork, config), state, called="AOT")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from singleout.errors import InputError
+from singleout.segmenter import check_option_names
 from singleout.systems.aot.config import AOTConfig
 from singleout.systems.aot.memory import MemoryRule
 
@@ -35,10 +36,7 @@ class Options:
     @classmethod
     def read(cls, system: str, given: dict[str, Any]) -> Options:
         """Options from keyword arguments. Raises InputError for unknown names and values that cannot be."""
-        known = {entry.name for entry in fields(cls)}
-        for name in given:
-            if name not in known:
-                raise InputError(f"{system} has no option {name!r}; it has: {', '.join(sorted(known))}")
+        check_option_names(system, cls, given)
         options = dict(given)
         if "scales" in options:
             options["scales"] = _scales(options["scales"])

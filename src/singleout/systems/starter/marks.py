@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from singleout.errors import InputError
-from singleout.prompts import Box, Categories, Mask, Phrase, Points, Prompt
+from singleout.prompts import Box, Categories, Mask, Phrase, Points, Prompt, ids_of
 from singleout.tracks import ObjectInfo
 
 Mark: TypeAlias = Mask | Box | Points
@@ -22,10 +22,7 @@ class Ids:
     def reserve(self, prompts: Iterable[Prompt]) -> None:
         """Take every id that the prompts name, so that none of them is given to something else."""
         for prompt in prompts:
-            if isinstance(prompt, Mask):
-                self.used.update(prompt.object_ids)
-            elif not isinstance(prompt, Categories) and prompt.object_id is not None:
-                self.used.add(prompt.object_id)
+            self.used.update(ids_of(prompt))
 
     def new(self) -> int:
         """The smallest number that is not used yet."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from singleout.errors import InputError
+from singleout.segmenter import check_option_names
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,11 @@ class Options:
     @classmethod
     def read(cls, given: dict[str, Any]) -> Options:
         """Options from keyword arguments. Raises InputError for unknown names and for values of a wrong kind."""
-        known = {entry.name: entry for entry in fields(cls)}
+        check_option_names("starter", cls, given)
+        kinds = {entry.name: str(entry.type) for entry in fields(cls)}
         checked: dict[str, Any] = {}
         for name, value in given.items():
-            if name not in known:
-                raise InputError(f"starter has no option {name!r}; it has: {', '.join(sorted(known))}")
-            kind = str(known[name].type)
+            kind = kinds[name]
             try:
                 if kind == "int":
                     checked[name] = int(value)
