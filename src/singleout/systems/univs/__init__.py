@@ -1,0 +1,1 @@
+"""UniVS (Li et al. 2024): six tasks on videos with one network, in which prompts are queries."""
