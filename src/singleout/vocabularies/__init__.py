@@ -2,15 +2,19 @@
 
 from singleout.vocabularies.categories import Category, categories, list_names, number_table, source
 from singleout.vocabularies.combined import CombinedNames, Part, read_combined
-from singleout.vocabularies.names import clean_name, clean_names
-from singleout.vocabularies.templates import PHOTO, PLAIN, fill, with_article
+from singleout.vocabularies.names import bare_words, clean_name, clean_names
+from singleout.vocabularies.templates import IMAGENET, PHOTO, PLAIN, REGIONCLIP, VILD, fill, with_article
 
 __all__ = [
+    "IMAGENET",
     "PHOTO",
     "PLAIN",
+    "REGIONCLIP",
+    "VILD",
     "Category",
     "CombinedNames",
     "Part",
+    "bare_words",
     "categories",
     "clean_name",
     "clean_names",

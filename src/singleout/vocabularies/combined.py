@@ -85,6 +85,25 @@ class CombinedNames:
         return self.parts[key]
 
 
+def packaged_names(key: str, parts: Mapping[str, Part] = UNIVS_PARTS) -> tuple[str, ...]:
+    """The names of a data set from the list that is packaged here, in the order of its rows.
+
+    LVIS's rows also hold definitions in UniVS's own file, which are not packaged. Raises InputError for an unknown data
+    set, and for one whose names are in no packaged list.
+    """
+    if key not in parts:
+        raise InputError(f"there is no data set {key!r} among {', '.join(parts)}")
+    part = parts[key]
+    # A part may be the beginning of a longer one, as COCO's things are of its panoptic classes.
+    same = [other.vocabulary for other in parts.values() if other.offset == part.offset and other.count >= part.count]
+    found = next((name for name in (part.vocabulary, *same) if name is not None), None)
+    if found is None:
+        raise InputError(
+            f"the names of {key} are in no list of singleout: take the official file of embeddings, or names of your own"
+        )
+    return tuple(category.name for category in categories(found)[: part.count])
+
+
 def read_combined(path: Path, parts: Mapping[str, Part] = UNIVS_PARTS) -> CombinedNames:
     """Read a combined names file and check that every part stands where the table says.
 

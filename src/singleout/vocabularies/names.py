@@ -34,3 +34,14 @@ def clean_names(names: Iterable[str]) -> list[str]:
             raise InputError(f"category names {cleaned[plain]!r} and {name!r} both mean {plain!r}: rename one of them")
         cleaned[plain] = name
     return list(cleaned)
+
+
+def bare_words(text: str) -> str:
+    """A name or sentence as UniVS brings it to its text tower: lower-case words and blanks.
+
+    "traffic_light (2)" becomes "traffic light". Digits go as well, as published, so "2CV" becomes "cv"; nothing may be
+    left. See the tokens of golden-text-encoder (MinghanLI/UniVS).
+    """
+    plain = re.sub(r"[\d()]", "", text.replace("_", " ")).lower()
+    plain = re.sub(r"[.,'!?\"()*#:;]", "", plain)
+    return " ".join(re.sub(r"[-/+]", " ", plain).split())

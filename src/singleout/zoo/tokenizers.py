@@ -7,6 +7,7 @@ from pathlib import Path
 
 from singleout.errors import InputError
 from singleout.media.atomic import atomic_folder
+from singleout.zoo.bpe_table import read_bpe_table
 from singleout.zoo.places import cache_folder
 
 # The folder's name beside a checkpoint and in a converted folder.
@@ -35,8 +36,14 @@ def has_tokenizer(folder: Path) -> bool:
 def copy_tokenizer(source: Path, folder: Path) -> None:
     """Copy the files of a tokenizer, and nothing else, into a new folder.
 
-    Raises InputError where source has none.
+    source: a folder, or the table of CLIP's tokenizer, ``bpe_simple_vocab_16e6.txt.gz``. Raises InputError where source
+    has none.
     """
+    if source.is_file():
+        with atomic_folder(folder, overwrite=True) as made:
+            for name, content in read_bpe_table(source).items():
+                (made / name).write_text(content, encoding="utf-8")
+        return
     if not has_tokenizer(source):
         raise InputError(f"{source} has no tokenizer: {_EXPECTED}")
     with atomic_folder(folder, overwrite=True) as made:
