@@ -99,7 +99,7 @@ def packaged_names(key: str, parts: Mapping[str, Part] = UNIVS_PARTS) -> tuple[s
     found = next((name for name in (part.vocabulary, *same) if name is not None), None)
     if found is None:
         raise InputError(
-            f"the names of {key} are in no list of singleout: take the official file of embeddings, or names of your own"
+            f"the names of {key} are in no list of singleout: take the official table, or names of your own"
         )
     return tuple(category.name for category in categories(found)[: part.count])
 

@@ -196,10 +196,8 @@ class ClipWords:
         together = max(_TEXTS // len(names), 1)
         for start in range(0, len(asked), together):
             some = asked[start : start + together]
-            vectors = self.tower.texts(
-                self.tokens([text for template in some for text in self.filled(template, names)])
-            )
-            vectors = vectors.unflatten(0, (len(some), len(names)))
+            texts = [template.format(name) for template in some for name in names]
+            vectors = self.tower.texts(self.tokens(texts)).unflatten(0, (len(some), len(names)))
             total += (F.normalize(vectors, dim=-1) if self.asking.unit else vectors).sum(0)
         mean = total / len(asked)
         return (F.normalize(mean, dim=-1) if self.asking.unit else mean).cpu()
