@@ -116,7 +116,10 @@ class Decoded(Head):
 
 
 def read_masks(mask_embeds: Tensor, maps: Sequence[Tensor]) -> Tensor:
-    """Mask logits (num_queries, time, h, w). mask_embeds: (num_queries, time, width). maps: of each frame, (h, w, width)."""
+    """Mask logits (num_queries, time, h, w).
+
+    mask_embeds: (num_queries, time, width). maps: of each frame, (h, w, width).
+    """
     return torch.stack(
         [(mask_embeds[:, t] @ frame.flatten(0, 1).t()).unflatten(-1, frame.shape[:2]) for t, frame in enumerate(maps)],
         dim=1,
