@@ -6,6 +6,7 @@ on places alone is worked out once, places are counted in cells from the beginni
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,8 +43,20 @@ class Around:
         return cls(Linear.of(weight, None), base.flatten(1))
 
 
+@dataclass(frozen=True)
+class _Scratch:
+    """Memory for one picture at a time. table: (rows, heads, channels). rows, shares: (tokens, heads, 4, places)."""
+
+    table: Tensor
+    rows: Tensor
+    shares: Tensor
+
+
 class Sampler:
-    """Weighted sums of rows of a table that holds the maps of one picture, each with a border of zeros."""
+    """Weighted sums of rows of a table that holds the maps of one picture, each with a border of zeros.
+
+    Several threads may use it at once.
+    """
 
     def __init__(self, attention: DeformableAttention, shapes: Shapes, device: torch.device) -> None:
         heads, levels, points = attention.num_heads, attention.num_levels, attention.num_points
@@ -52,45 +65,58 @@ class Sampler:
         self._last = (layout.width + 1, layout.height + 1)
         self._pitch = layout.pitch * heads
         self._first = layout.start * heads + torch.arange(heads, device=device)[:, None, None]
-        self._table = torch.zeros(layout.rows, heads, attention.value_proj.out_features // heads, device=device)
-        count = sum(height * width for height, width in shapes)
-        self._rows = torch.empty(count, heads, 4, levels * points, dtype=torch.int32, device=device)
-        self._shares = torch.empty(count, heads, 4, levels * points, device=device)
+        self._table_shape = (layout.rows, heads, attention.value_proj.out_features // heads)
+        self._rows_shape = (sum(height * width for height, width in shapes), heads, 4, levels * points)
+        self._device = device
+        self._own = threading.local()
 
     def __call__(self, value: Tensor, places: Tensor) -> Tensor:
         """value: (tokens, width). places: (tokens, 3 * places), of `Around`. Returns (tokens, width)."""
-        self._fill(value)
+        scratch = self._scratch()
+        self._fill(scratch.table, value)
         x, y, weight = places.view(len(places), 3, *self.grid).unbind(1)
         x, y = (torch.minimum(part.clamp(min=0), last) for part, last in zip((x, y), self._last, strict=True))
         left, top = x.floor(), y.floor()
-        self._weigh(x.sub_(left), y.sub_(top), weight.flatten(2).softmax(-1).view_as(x))
+        chosen, shares = scratch.rows, scratch.shares
+        _weigh(shares, x.sub_(left), y.sub_(top), weight.flatten(2).softmax(-1).view_as(x))
         # Rows are counted as float32, which is exact for as many as a table may have.
         rows = left.mul_(self.heads).addcmul_(top, self._pitch).add_(self._first).flatten(2)
-        self._rows[:, :, 0] = rows
-        torch.add(self._rows[:, :, 0], self.heads, out=self._rows[:, :, 1])
-        self._rows[:, :, 2] = rows.view_as(left).add_(self._pitch).flatten(2)
-        torch.add(self._rows[:, :, 2], self.heads, out=self._rows[:, :, 3])
-        bags = len(places) * self.heads
-        rows, shares = self._rows.view(bags, -1), self._shares.view(bags, -1)
-        return F.embedding_bag(rows, self._table.flatten(0, 1), per_sample_weights=shares, mode="sum").view_as(value)
+        chosen[:, :, 0] = rows
+        torch.add(chosen[:, :, 0], self.heads, out=chosen[:, :, 1])
+        chosen[:, :, 2] = rows.view_as(left).add_(self._pitch).flatten(2)
+        torch.add(chosen[:, :, 2], self.heads, out=chosen[:, :, 3])
+        bags, table = len(places) * self.heads, scratch.table.flatten(0, 1)
+        found = F.embedding_bag(chosen.view(bags, -1), table, per_sample_weights=shares.view(bags, -1), mode="sum")
+        return found.view_as(value)
 
-    def _fill(self, value: Tensor) -> None:
+    def _scratch(self) -> _Scratch:
+        if not hasattr(self._own, "scratch"):
+            self._own.scratch = _Scratch(
+                torch.zeros(self._table_shape, device=self._device),
+                torch.empty(self._rows_shape, dtype=torch.int32, device=self._device),
+                torch.empty(self._rows_shape, device=self._device),
+            )
+        found: _Scratch = self._own.scratch
+        return found
+
+    def _fill(self, table: Tensor, value: Tensor) -> None:
         begin, used = 0, 0
         for height, width in self.shapes:
             size = (height + 2) * (width + 2)
-            inside = self._table[used : used + size].view(height + 2, width + 2, -1)[1:-1, 1:-1]
+            inside = table[used : used + size].view(height + 2, width + 2, -1)[1:-1, 1:-1]
             inside.copy_(value[begin : begin + height * width].view(height, width, -1))
             begin, used = begin + height * width, used + size
 
-    def _weigh(self, right: Tensor, lower: Tensor, weight: Tensor) -> None:
-        """The four shares of each place, from how far it is from the cell to its left and above."""
-        shares = self._shares.view(*right.shape[:2], 4, *right.shape[2:])
-        lower.mul_(weight)
-        upper = weight.sub_(lower)
-        torch.mul(upper, right, out=shares[:, :, 1])
-        torch.sub(upper, shares[:, :, 1], out=shares[:, :, 0])
-        torch.mul(lower, right, out=shares[:, :, 3])
-        torch.sub(lower, shares[:, :, 3], out=shares[:, :, 2])
+
+def _weigh(shares: Tensor, right: Tensor, lower: Tensor, weight: Tensor) -> None:
+    """Fill in the four shares of each place, from how far it is from the cell to its left and above."""
+    shares = shares.view(*right.shape[:2], 4, *right.shape[2:])
+    lower.mul_(weight)
+    upper = weight.sub_(lower)
+    torch.mul(upper, right, out=shares[:, :, 1])
+    torch.sub(upper, shares[:, :, 1], out=shares[:, :, 0])
+    torch.mul(lower, right, out=shares[:, :, 3])
+    torch.sub(lower, shares[:, :, 3], out=shares[:, :, 2])
 
 
 def look_around(

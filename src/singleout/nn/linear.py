@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,14 +75,16 @@ def linear(
 
 
 _known: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+_lock = threading.Lock()
 
 
 def _laid(owner: nn.Parameter, weight: Tensor, bias: Tensor | None) -> Linear:
-    parts = _known.setdefault(owner, {})
     key = (weight.storage_offset(), weight.shape)
     # Weights that were loaded or moved since are laid out anew.
     state = (owner._version, owner.data_ptr())
-    if key not in parts or parts[key][0] != state:
-        parts[key] = state, Linear.of(weight, None)
+    with _lock:
+        parts = _known.setdefault(owner, {})
+        if key not in parts or parts[key][0] != state:
+            parts[key] = state, Linear.of(weight, None)
     laid: Tensor = parts[key][1].laid
     return Linear(laid, bias)

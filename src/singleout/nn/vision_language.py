@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 from singleout.nn.attention import Attention, FewKeys
 from singleout.nn.linear import is_fast
 from singleout.nn.mlp import by_rows, feedforward
+from singleout.nn.threads import side_by_side
 
 _ROWS = 1024  # that read the words at a time
 _MANY = 24  # words from which on folding them costs more than it saves, for a width of 256
@@ -114,9 +116,14 @@ class VisionLanguageBlock(nn.Module):
         if not is_fast(tokens):
             return self._seen(tokens.flatten(0, 1), coarse).view_as(tokens)
         out = torch.empty_like(tokens)
-        # Frame by frame, because memory that is new costs more than what is done in it.
-        for here, before, told in zip(out.flatten(0, 1), tokens.flatten(0, 1), coarse, strict=True):
+
+        def see(frame: tuple[Tensor, Tensor, Tensor]) -> None:
+            here, before, told = frame
             here.copy_(self._seen(before[None], told[None])[0])
+
+        # Frame by frame, because memory that is new costs more than what is done in it.
+        frames = list(zip(out.flatten(0, 1), tokens.flatten(0, 1), coarse, strict=True))
+        deque(side_by_side(see, frames, tokens.device), maxlen=0)
         return out
 
     def _seen(self, tokens: Tensor, coarse: Tensor) -> Tensor:

@@ -10,8 +10,9 @@ Networks built on it say where queries start (`_targets`) and what is read off t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,10 @@ from singleout.nn.referring.config import ReferringConfig
 from singleout.nn.referring.pieces import Piece, Whole, pieces
 from singleout.nn.referring.values import MASK_STRIDE, Answers, Predictions, Sentences, Sight
 from singleout.nn.text.roberta import build_roberta, run_roberta
+from singleout.nn.threads import side_by_side
 from singleout.nn.vision_language import WordFusion, Words
+
+Result = TypeVar("Result")
 
 LEVELS = 4  # maps that encoder and decoder look at: strides 8, 16, 32, 64
 FINEST = 3  # place of the level at stride 4 in the pyramid
@@ -151,7 +155,7 @@ class ReferringNetwork(nn.Module, ABC):
         """
         apart = keep is None and not sees_time(self.config.backbone)
         step = max(1, self.rows_at_once // len(frames)) if apart and not torch.is_grad_enabled() else frames.shape[1]
-        found = [self._look_at(part, keep) for part in frames.split(step, dim=1)]
+        found = list(side_by_side(lambda part: self._look_at(part, keep), frames.split(step, dim=1), frames.device))
         finest, *levels = (torch.cat(maps, dim=1) for maps in zip(*found, strict=True))
         if padding is not None and keep is not None:
             padding = _kept(padding, keep)
@@ -179,15 +183,23 @@ class ReferringNetwork(nn.Module, ABC):
         voices = self._voices(state, sight, every_layer=every_layer)
         masks = [Whole(len(sentences.vectors), sight.num_frames) for _ in voices]
         shape = {"channels": self.config.mask_channels, "stride": MASK_STRIDE}
-        for piece in self._pieces(sight, sentences):
+
+        def draw(piece: Piece) -> list[Tensor]:
             maps = self._pyramid(state, sight, sentences, piece)
             maps = self.pixel_decoder.mask_features(maps).permute(0, 2, 3, 1)
-            for made, voice in zip(masks, voices, strict=True):
+            drawn = []
+            for voice in voices:
                 # The centre says where the mask is, but masks do not train boxes.
                 centres = self._in_pixels(voice.boxes.detach(), sizes)[piece.sentences, piece.frames]
                 states = voice.states[piece.sentences, piece.frames]
                 numbers = self.controller(states.flatten(0, 1))
-                made.put(masks_of(maps, numbers, centres.flatten(0, 1), **shape).unflatten(0, states.shape[:2]), piece)
+                found = masks_of(maps, numbers, centres.flatten(0, 1), **shape)
+                drawn.append(found.unflatten(0, states.shape[:2]))
+            return drawn
+
+        for piece, drawn in self._each_piece(draw, sight, sentences):
+            for made, part in zip(masks, drawn, strict=True):
+                made.put(part, piece)
         predictions = [
             Predictions(voice.logits, voice.boxes, made.tensor, state.points)
             for made, voice in zip(masks, voices, strict=True)
@@ -210,7 +222,8 @@ class ReferringNetwork(nn.Module, ABC):
         numbers = self.controller(voice.states[rows, :, query])
         centres = self._in_pixels(boxes[rows, :, query][:, :, None], sizes)[:, :, 0]
         masks = Whole(len(query), sight.num_frames)
-        for piece in self._pieces(sight, sentences):
+
+        def draw(piece: Piece) -> Tensor:
             here = (piece.sentences, piece.frames)
             made = masks_before(
                 self._pyramid(state, sight, sentences, piece),
@@ -220,7 +233,10 @@ class ReferringNetwork(nn.Module, ABC):
                 channels=self.config.mask_channels,
                 stride=MASK_STRIDE,
             )
-            masks.put(made.unflatten(0, numbers[here].shape[:2]), piece)
+            return made.unflatten(0, numbers[here].shape[:2])
+
+        for piece, made in self._each_piece(draw, sight, sentences):
+            masks.put(made, piece)
         return Answers(scores, query, masks.tensor, voice.logits, boxes, state.points)
 
     @abstractmethod
@@ -231,9 +247,12 @@ class ReferringNetwork(nn.Module, ABC):
     def _voices(self, state: Decoded, sight: Sight, *, every_layer: bool, corrected: bool = False) -> list[Voice]:
         """What is predicted from: of every layer as in training, the last one last, or only what is evaluated."""
 
-    def _pieces(self, sight: Sight, sentences: Sentences) -> Iterator[Piece]:
+    def _each_piece(
+        self, run: Callable[[Piece], Result], sight: Sight, sentences: Sentences
+    ) -> Iterator[tuple[Piece, Result]]:
         at_once = None if torch.is_grad_enabled() else self.rows_at_once
-        return pieces(len(sentences.vectors), sight.num_frames, at_once)
+        parts = list(pieces(len(sentences.vectors), sight.num_frames, at_once))
+        return zip(parts, side_by_side(run, parts, sight.finest.device), strict=True)
 
     def _look_at(self, frames: Tensor, keep: Sequence[int] | None) -> list[Tensor]:
         """Finest map, through its lateral convolution, and levels, each (num_videos, time, h, w, width)."""
@@ -252,9 +271,12 @@ class ReferringNetwork(nn.Module, ABC):
         # One place for each result: parts that are put together afterwards would take twice the memory.
         wholes = [Whole(count, sight.num_frames) for _ in range(2 * layers + LEVELS)]
         ground = None if sight.padded else self._ground(sight)
-        for piece in self._pieces(sight, sentences):
+
+        def decode(piece: Piece) -> list[Tensor]:
             words = sentences.words.part(piece.sentences)
-            found = self._decode_part(sight.part(piece), words, targets[piece.sentences], ground)
+            return self._decode_part(sight.part(piece), words, targets[piece.sentences], ground)
+
+        for piece, found in self._each_piece(decode, sight, sentences):
             for whole, part in zip(wholes, found, strict=True):
                 whole.put(part, piece)
         tensors = [whole.tensor for whole in wholes]
