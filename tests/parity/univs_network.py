@@ -19,7 +19,7 @@ from singleout.systems.univs.network import UniVSNetwork
 from singleout.systems.univs.visual_prompts import Dice
 
 PART = "univs"
-_VARIANTS = {"r50": "r50", "swint": "swin-t", "swinb": "swin-b", "swinl": "swin-l"}
+VARIANT_OF = {"r50": "r50", "swint": "swin-t", "swinb": "swin-b", "swinl": "swin-l"}
 _SCALE, _UNUSED = (f"sem_seg_head.predictor.{name}_temp.weight" for name in ("cls", "reid"))
 
 
@@ -39,11 +39,11 @@ class InOrder(Dice):
 def network_of(golden: Golden, context: Context) -> UniVSNetwork:
     """The network of a golden's spec with its weights."""
     config = golden.spec["config"]
-    if config not in _VARIANTS:
+    if config not in VARIANT_OF:
         raise CannotReplayError(f"unknown configuration {config}")
     manifest = context.side_file(golden.path, PART, f"keys-{config}.json")
     edits = json.dumps(golden.spec.get("weight_edits") or [])
-    return _network(manifest, _VARIANTS[config], golden.spec["salt"], edits)
+    return _network(manifest, VARIANT_OF[config], golden.spec["salt"], edits)
 
 
 @lru_cache(maxsize=1)

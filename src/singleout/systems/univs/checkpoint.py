@@ -57,18 +57,19 @@ def convert_names(state: Mapping[str, Tensor], model: Model = "student") -> Conv
     """Official weights under our names. Raises InputError where there is no teacher and it is asked for."""
     if model == "teacher" and not has_teacher(state):
         raise InputError("there are no averaged weights (sem_seg_head_t. …) in this file: load it without -ema")
-    wanted: dict[str, Tensor] = {}
+    # The trained model's name of each tensor that is wanted, and the file's.
+    wanted: dict[str, str] = {}
     left = []
-    for name, tensor in state.items():
+    for name in state:
         averaged = name.startswith(_TEACHER)
         if averaged and model == "teacher":
-            wanted[name.replace("_t.", ".", 1)] = tensor
+            wanted[name.replace("_t.", ".", 1)] = name
         elif averaged or (model == "teacher" and name.replace(".", "_t.", 1) in state):
             left.append(name)
         else:
-            wanted[name] = tensor
-    conversion = rename(wanted, _RULES, spare=(*SPARE, _UNUSED))
-    return Conversion(conversion.state, (*conversion.ignored, *left))
+            wanted[name] = name
+    conversion = rename({name: state[own] for name, own in wanted.items()}, _RULES, spare=(*SPARE, _UNUSED))
+    return Conversion(conversion.state, (*(wanted[name] for name in conversion.ignored), *left))
 
 
 @dataclass(frozen=True)
