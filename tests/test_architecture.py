@@ -34,6 +34,7 @@ ROOMS = (
     "runs",
     "data",
     "evaluation",
+    "fusion",
     "singleout",
     "cli",
     "__main__",
@@ -159,7 +160,7 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_rooms_that_know_no_model_load_no_torch():
-    light = ("prompts", "tracks", "media", "exports", "vocabularies", "segmenter", "runs", "data", "evaluation", "cli")
+    light = ("prompts", "tracks", "media", "exports", "vocabularies", "segmenter", "runs", "data", "evaluation", "fusion", "cli")
     modules = sorted(module for module in MODULES if room_of(module) in light)
     assert not loaded_by(modules) & {"torch", "transformers", "huggingface_hub"}
 

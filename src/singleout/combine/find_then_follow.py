@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from singleout.combine.agreement import AgreementStream, mask_of
 from singleout.combine.options import split_options
 from singleout.errors import InputError
 from singleout.prompts import Box, Categories, Mask, Phrase, Points, Prompt, ids_of
@@ -100,10 +101,8 @@ class _FollowingStream(Stream):
             followed = self._tracks(given)
             more = masks_again(found, followed, self._chosen.again, self._chosen.match)
             given += [mask for mask in more if not _has_mark(given, mask)]
-        if self._chosen.agreement:
-            yield from self._with_agreement(given)
-            return
-        stream = self._system.follow.stream(self._video, given, **self._options[1])
+        following = AgreementStream if self._chosen.agreement else Segmenter.stream
+        stream = following(self._system.follow, self._video, given, **self._options[1])
         yield from stream
         self._describe(stream)
 
@@ -127,33 +126,6 @@ class _FollowingStream(Stream):
         typed = len(self._marks)
         self.answers.extend(stream.answers[:typed])
 
-    def _with_agreement(self, given: Sequence[Prompt]) -> Iterator[FrameMasks]:
-        """Masks of the one way, with scores that say how well the way back agrees."""
-        stream = self._system.follow.stream(self._video, list(given), **self._options[1])
-        there = Tracks(self._video.height, self._video.width, self._video.num_frames)
-        for masks in stream:
-            there.append(masks)
-        self._describe(stream)
-        marks = [mark for mark in given if isinstance(mark, _MARKS)]
-        starts = {number: mark.frame for mark in reversed(marks) for number in ids_of(mark)}
-        back = [self._back(there, starts, towards=ends) for ends in (-1, 0)]
-        for index in range(self._video.num_frames):
-            frame = there.frame(index)
-            scores = frame.scores.copy()
-            for place, number in enumerate(frame.ids.tolist()):
-                other = back[0 if index >= starts.get(number, 0) else 1]
-                scores[place] = _overlap(frame.code_at(place), other, index, number)
-            yield FrameMasks(index, frame.ids, scores, frame.masks(), frame.height, frame.width, frame.exclusive)
-
-    def _back(self, there: Tracks, starts: dict[int, int], *, towards: int) -> Tracks | None:
-        """The objects followed again, from the last (-1) or the first (0) frame in which the way there shows them."""
-        given: list[Prompt] = []
-        for track in there:
-            seen = np.flatnonzero(track.present)
-            if len(seen) and int(seen[towards]) != starts.get(track.id):
-                given.append(_mask_of(track, int(seen[towards])))
-        return self._tracks(given) if given else None
-
 
 def key_masks(track: Track, count: int) -> list[Mask]:
     """The masks of the surest frames of an object, at most so many, that do not lie close together.
@@ -169,7 +141,7 @@ def key_masks(track: Track, count: int) -> list[Mask]:
     for frame in order:
         if len(chosen) < count and all(abs(frame - other) >= apart for other in chosen):
             chosen.append(frame)
-    return [_mask_of(track, frame) for frame in sorted(chosen)]
+    return [mask_of(track, frame) for frame in sorted(chosen)]
 
 
 def masks_again(found: Tracks, followed: Tracks, every: int, match: float) -> list[Mask]:
@@ -191,13 +163,8 @@ def masks_again(found: Tracks, followed: Tracks, every: int, match: float) -> li
         still = {int(one) for one in there.ids}
         for place, number in enumerate(here.ids.tolist()):
             if place not in matched and number not in still and found[number].areas[frame] > 0:
-                masks.append(_mask_of(found[number], frame))
+                masks.append(mask_of(found[number], frame))
     return masks
-
-
-def _mask_of(track: Track, frame: int) -> Mask:
-    drawn = np.where(track.mask(frame), np.int32(track.id), np.int32(0))
-    return Mask(drawn, frame=frame, source=track.prompt or f"object {track.id}")
 
 
 def _has_mark(given: Sequence[Prompt], mask: Mask) -> bool:
@@ -205,16 +172,6 @@ def _has_mark(given: Sequence[Prompt], mask: Mask) -> bool:
         isinstance(one, Mask) and one.frame == mask.frame and set(one.object_ids) & set(mask.object_ids)
         for one in given
     )
-
-
-def _overlap(code: bytes, other: Tracks | None, frame: int, number: int) -> float:
-    if other is None:
-        return 1.0  # nothing lies between the frame that was given and the end
-    back = other.frame(frame)
-    place = back.place(number)
-    if place is None:
-        return 0.0
-    return float(ious([code], [back.code_at(place)], other.height, other.width)[0, 0])
 
 
 def _nothing(index: int, video: VideoLike) -> FrameMasks:

@@ -49,6 +49,14 @@ def hard_masks(
         yield crops[index], owner[crops[index]] == index + 1
 
 
+def full_size(mask: Any, height: int, width: int) -> npt.NDArray[np.float32]:
+    """Probabilities of one object, of whatever size, at that of the video: (height, width) float32."""
+    values = np.zeros((height, width), np.float32)
+    crop, part = _enlarged(to_numpy(mask), height, width, 0.0)
+    values[crop] = part
+    return values
+
+
 def _enlarged(
     mask: npt.NDArray[Any], height: int, width: int, threshold: float
 ) -> tuple[Crop, npt.NDArray[np.float32] | Bool]:

@@ -113,8 +113,8 @@ def read_torch_file(file: Path, kind: Kind) -> Any:
     except Exception as error:
         # A damaged pickle can fail in any way there is.
         if unknown := re.search(r"Unsupported global: GLOBAL (\S+)", str(error)):
-            raise InputError(_strange(file, unknown[1])) from error
-        raise InputError(f"{file} is damaged or not of a form that torch reads: {_short(error)}") from error
+            raise InputError(strange(file, unknown[1])) from error
+        raise InputError(f"{file} is damaged or not of a form that torch reads: {short(error)}") from error
 
 
 def read_numpy_pickle(file: Path) -> Any:
@@ -124,14 +124,14 @@ def read_numpy_pickle(file: Path) -> Any:
     """
     with file.open("rb") as opened:
         try:
-            _refuse_far_places(opened)
+            refuse_far_places(opened)
             return _ArrayReader(opened, encoding="latin1").load()
-        except _StrangeError as error:
-            raise InputError(_strange(file, error)) from error
+        except StrangeError as error:
+            raise InputError(strange(file, error)) from error
         except (MemoryError, KeyboardInterrupt):
             raise
         except Exception as error:
-            raise InputError(f"{file} is damaged or cut off: {_short(error)}") from error
+            raise InputError(f"{file} is damaged or cut off: {short(error)}") from error
 
 
 def check_sums(file: Path) -> None:
@@ -150,14 +150,15 @@ def check_sums(file: Path) -> None:
                         while opened.read(1 << 20):
                             pass
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError) as error:
-        raise InputError(f"{file} is damaged: {_short(error)}; fetch it again") from error
+        raise InputError(f"{file} is damaged: {short(error)}; fetch it again") from error
 
 
-class _StrangeError(Exception):
+class StrangeError(Exception):
     """A pickle names something that weights do not need."""
 
 
-def _strange(file: Path, name: object) -> str:
+def strange(file: Path, name: object) -> str:
+    """The message for a file that names what no weights need."""
     return (
         f"{file} asks for {name}, which no weights need: nothing of it was run, and it is not read. If you trust "
         "it, load it with its authors' own code, and save only its tensors"
@@ -173,13 +174,13 @@ class _NameReader(pickle.Unpickler):
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         """Refuse what is neither torch's business nor a known left-over."""
-        name = f"{_modern(module_name)}.{global_name}"
+        name = f"{modern(module_name)}.{global_name}"
         if name == "collections.OrderedDict":
             return OrderedDict
         if name in _LEFTOVERS or name.startswith(_LEFTOVER_MODULES):
             self.leftovers.add(name)
         elif name not in _LEFT_TO_TORCH and not name.startswith("torch."):
-            raise _StrangeError(name)
+            raise StrangeError(name)
         return Leftover
 
     def persistent_load(self, pid: Any, /) -> Any:
@@ -187,7 +188,7 @@ class _NameReader(pickle.Unpickler):
         return Leftover()
 
 
-def _refuse_far_places(opened: IO[bytes]) -> None:
+def refuse_far_places(opened: IO[bytes]) -> None:
     """Look through the next pickle for a place that comes before any byte could have filled it.
 
     Python's reader makes room for all places below the highest: gigabytes for one number. Raises ValueError.
@@ -209,7 +210,7 @@ def _check_names(file: Path, kind: Kind) -> set[str]:
                     # Written without checksums; None is how the library is told not to look.
                     inside.CRC = None  # type: ignore[assignment]
                 content = io.BytesIO(archive.read(inside))
-            _refuse_far_places(content)
+            refuse_far_places(content)
             reader = _NameReader(content)
             reader.load()
             return reader.leftovers
@@ -217,17 +218,17 @@ def _check_names(file: Path, kind: Kind) -> set[str]:
         with file.open("rb") as opened:
             # Magic number, version, the writer's machine, the object; storages follow.
             for _ in range(4):
-                _refuse_far_places(opened)
+                refuse_far_places(opened)
                 reader = _NameReader(opened)
                 reader.load()
                 leftovers |= reader.leftovers
         return leftovers
-    except _StrangeError as error:
-        raise InputError(_strange(file, error)) from error
+    except StrangeError as error:
+        raise InputError(strange(file, error)) from error
     except (MemoryError, KeyboardInterrupt):
         raise
     except Exception as error:
-        raise InputError(f"{file} is damaged or cut off: {_short(error)}") from error
+        raise InputError(f"{file} is damaged or cut off: {short(error)}") from error
 
 
 @contextmanager
@@ -253,7 +254,7 @@ class _ArrayReader(pickle.Unpickler):
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         """Our own stand-ins for what arrays are made of."""
-        name = f"{_modern(module_name)}.{global_name}".replace("numpy._core.", "numpy.core.")
+        name = f"{modern(module_name)}.{global_name}".replace("numpy._core.", "numpy.core.")
         makers: dict[str, Any] = {
             "collections.OrderedDict": OrderedDict,
             "numpy.core.multiarray._reconstruct": _Array,
@@ -267,7 +268,7 @@ class _ArrayReader(pickle.Unpickler):
             return makers[name]
         if name in _LEFTOVERS or name.startswith(_LEFTOVER_MODULES):
             return Leftover
-        raise _StrangeError(name)
+        raise StrangeError(name)
 
 
 class _Dtype:
@@ -321,11 +322,13 @@ def _encode(text: str, encoding: str = "latin1", *_: Any) -> bytes:
     return text.encode("latin1")
 
 
-def _modern(module_name: str) -> str:
+def modern(module_name: str) -> str:
+    """The name that a module has today."""
     return _MODULES_OF_PYTHON_2.get(module_name, module_name)
 
 
-def _short(error: BaseException) -> str:
+def short(error: BaseException) -> str:
+    """What a reader of pickles says is wrong, in a few words."""
     # torch puts the reason behind advice to trust the file.
     first = str(error).rpartition("WeightsUnpickler error:")[2].strip().splitlines()
     return (first[0][:160] if first else "") or type(error).__name__

@@ -1,0 +1,140 @@
+"""``predict``: a member that is run here, any system that takes sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from singleout.data.records import ReferringVideo
+from singleout.errors import InputError
+from singleout.fusion import settings as reading_of
+from singleout.fusion.bits import Bool, Floats
+from singleout.fusion.settings import Settings
+from singleout.fusion.steps.base import Step, Work, clip_of
+from singleout.fusion.store import Clip, MaskWriter, writing
+from singleout.fusion.tools import Model, Tools, check_frames
+from singleout.prompts import Phrase
+from singleout.segmenter import Segmenter
+from singleout.tracks import FrameMasks
+from singleout.tracks.soft import full_size
+from singleout.version import __version__
+
+
+class PredictStep(Step):
+    """See the module.
+
+    model: what is run. threshold: probability above which a pixel is in the mask. soft: keep probabilities.
+    """
+
+    word = "predict"
+
+    def __init__(self, name: str, model: Model, threshold: float) -> None:
+        super().__init__(name)
+        self.model, self.threshold = model, threshold
+        self.soft = False
+
+    @classmethod
+    def read(cls, name: str, given: Settings, models: Mapping[str, Model]) -> PredictStep:
+        """From the pipeline file. models: those that it names."""
+        model = model_of(given, "predict", models)
+        threshold = given.maybe("threshold", reading_of.number(0, 1), "a number from 0 to 1", 0.5)
+        given.done()
+        return cls(name, model, threshold)
+
+    @property
+    def needs(self) -> Mapping[str, str]:
+        """See `Step`."""
+        return {}
+
+    def about(self) -> str:
+        """See `Step`."""
+        return f"predictions of {self.model.model}"
+
+    def settings(self, tools: Tools) -> Mapping[str, Any]:
+        """See `Step`."""
+        return {
+            "model": tools.identity(self.model),
+            "options": dict(self.model.options),
+            "benchmark": tools.benchmark,
+            "threshold": self.threshold,
+            "soft": self.soft,
+            "singleout": __version__,
+        }
+
+    def facts(self, video: ReferringVideo, tools: Tools) -> Any:
+        """See `Step`."""
+        return [[sentence.text for sentence in video.sentences], frame_sizes(video)]
+
+    def check(self, videos: Sequence[ReferringVideo], tools: Tools) -> None:
+        """See `Step`."""
+        tools.check_model(self.model, f"step {self.name}")
+        for video in videos:
+            check_frames(video)
+
+    def make(self, work: Work) -> None:
+        """See `Step`."""
+        tools = work.tools
+        segmenter = tools.load(self.model)
+        if Phrase not in segmenter.abilities.prompts:
+            raise InputError(f"step {self.name}: {segmenter.name} takes no sentences, so it can predict none")
+        options = {**segmenter.published(tools.benchmark), **tools.options(self.model)}
+        phrases = [Phrase(sentence.text, object_id=number) for number, sentence in enumerate(work.video.sentences, 1)]
+        # Where sentences do not influence each other, the frames go through the network once for all of them.
+        together = segmenter.abilities.independent
+        groups = [phrases] if together else [[replace(phrase, object_id=None)] for phrase in phrases]
+        with tools.frames(work.video) as video:
+            tools.agree(work.video, (video.height, video.width), f"step {self.name}")
+            clip = clip_of(work.video, (video.height, video.width))
+            with writing(work.target, clip, work.key, soft=self.soft) as writer:
+                for place, group in enumerate(groups):
+                    names = clip.sentences if together else (clip.sentences[place],)
+                    ids = range(1, len(names) + 1) if together else (None,)
+                    wanted = dict(zip(names, ids, strict=True))
+                    self._write(self._frames(segmenter, video, group, options, work), wanted, clip, writer)
+
+    def _frames(
+        self, segmenter: Segmenter, video: Any, group: Sequence[Phrase], options: Mapping[str, Any], work: Work
+    ) -> Iterator[FrameMasks]:
+        for masks in segmenter.stream(video, group, **options):
+            yield masks
+            work.tools.may_stop(work.video.name)
+
+    def _write(
+        self, frames: Iterator[FrameMasks], wanted: Mapping[str, int | None], clip: Clip, writer: MaskWriter
+    ) -> None:
+        """wanted: the object of each sentence; None where all that are found belong to it."""
+        scores = {name: np.zeros(len(clip.frames)) for name in wanted}
+        for masks in frames:
+            hard = None if self.soft else masks.binary(self.threshold)
+            for name, number in wanted.items():
+                places = [place for place, one in enumerate(masks.ids.tolist()) if number in {None, one}]
+                if places:
+                    scores[name][masks.frame] = masks.scores[places].max()
+                parts: Sequence[Bool | Floats] = (
+                    [full_size(masks.masks[place], clip.height, clip.width) for place in places]
+                    if hard is None
+                    else [hard[place] for place in places]
+                )
+                empty: Any = np.zeros((clip.height, clip.width), np.float32 if self.soft else np.bool_)
+                writer.add(name, masks.frame, np.maximum.reduce([empty, *parts]))
+        for name, values in scores.items():
+            writer.score(name, values)
+
+
+def model_of(given: Settings, name: str, models: Mapping[str, Model]) -> Model:
+    """The model that a step names: one of the file's models, or as `zoo.load` takes it, with options of its own."""
+    called = given.take(name, reading_of.text, "the name of a model")
+    weights = given.maybe("weights", reading_of.text, "a file or folder of weights", "")
+    options = {key.replace("-", "_"): value for key, value in given.mapping("options", "options of the model").items()}
+    base = models.get(called, Model(called))
+    if not weights and not options:
+        return base
+    return Model(base.model, weights or base.weights, {**base.options, **options})
+
+
+def frame_sizes(video: ReferringVideo) -> list[int]:
+    """Bytes of each frame, by which another download of a video is told; -1 where there is none."""
+    return [path.stat().st_size if path.is_file() else -1 for path in video.images]
