@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,8 @@ class Part:
     watch: Callable[[Any, Stages], list[Any]] = lambda network, stages: []
 
     def variant_of(self, config: str) -> str:
-        """Our name of an official configuration such as ``video_swin_t_p4w7``."""
-        name = config.removesuffix("_p4w7").replace("_large", "_l").replace("_base", "_b")
+        """Our name of an official configuration such as ``video_swin_t_p4w7`` or ``challenge-video-swin-b``."""
+        name = re.sub(r"_p4w7$|^challenge-|-\d+classes$", "", config).replace("_large", "_l").replace("_base", "_b")
         name = name.replace("_", "-").replace("resnet", "resnet-")
         if name not in self.variants:
             raise CannotReplayError(f"unknown configuration {config}")
@@ -70,7 +71,8 @@ def _config(golden: Golden) -> str:
 @lru_cache(maxsize=1)
 def _network(part: Part, manifest: Path, config: str, salt: str) -> ReferringNetwork:
     state = part.system.convert_names(official_state(manifest, salt)).state
-    return part.load(part.variants[part.variant_of(config)], state)
+    shape = part.variants[part.variant_of(config)]
+    return part.load(replace(shape, num_classes=len(state["class_heads.0.weight"])), state)
 
 
 def segmenter_of(part: Part, golden: Golden, context: Context) -> SentenceSegmenter:
@@ -82,13 +84,19 @@ def clips_of(spec: dict[str, Any]) -> tuple[Tensor, Tensor | None]:
     """The frames of a spec padded to one size, (num_videos, time, 3, height, width), and the padding or None."""
     clips = [input_tensor(one["input_tensor_key"], one["shape"], one["salt"]) for one in spec["frames"]]
     step = spec["pad_to_multiple_of"]
+    frames, padding = padded_clips(clips, step)
+    return frames, padding if len(clips) > 1 or step > 1 else None
+
+
+def padded_clips(clips: Sequence[Tensor], step: int = 1) -> tuple[Tensor, Tensor]:
+    """Clips (time, 3, height, width) padded to one size that is a multiple of `step`, and the padding."""
     height, width = (-(-max(clip.shape[axis] for clip in clips) // step) * step for axis in (2, 3))
     gaps = [(width - clip.shape[3], height - clip.shape[2]) for clip in clips]
     frames = torch.stack([F.pad(clip, (0, right, 0, below)) for clip, (right, below) in zip(clips, gaps, strict=True)])
     padding = torch.ones(*frames.shape[:2], height, width, dtype=torch.bool)
     for row, clip in zip(padding, clips, strict=True):
         row[:, : clip.shape[2], : clip.shape[3]] = False
-    return frames, padding if len(clips) > 1 or step > 1 else None
+    return frames, padding
 
 
 def tokens_of(token_ids: Sequence[Sequence[int]], network: ReferringNetwork) -> tuple[Tensor, Tensor]:
@@ -181,16 +189,16 @@ def recorded(part: Part, network: ReferringNetwork) -> Iterator[Stages]:
     hooks += part.watch(network, stages)
     for index, projection in enumerate(network.input_projections):
         hooks.append(projection.register_forward_hook(keep(f"input_proj_{index}")))
-    for index, block in enumerate(network.pixel_decoder.blocks):
+    blocks = [part for part in network.pixel_decoder.modules() if isinstance(part, VisionLanguageBlock)]
+    for index, block in enumerate(blocks):
         # Of a block only its second half is asked for in one piece: (sentences, time, h, w, channels).
-        assert isinstance(block, VisionLanguageBlock)
         reading = _keeping(block.read_words, stages, f"fpn_cross_attn_{4 - index}")
         block.read_words = reading  # type: ignore[method-assign]
     try:
         yield stages
     finally:
         del network.rows_at_once
-        for block in network.pixel_decoder.blocks:
+        for block in blocks:
             del block.read_words
         for hook in hooks:
             hook.remove()

@@ -13,12 +13,13 @@ from tests.parity.referring_networks import Part, Stages, frames_of, segmenter_o
 from tests.parity.weights import draw, input_tensor, shapes_of
 from torch import Tensor, nn
 
+from singleout.nn.referring.interaction import Interaction
 from singleout.systems.mutr import SYSTEM
 from singleout.systems.mutr.checkpoint import convert_names, load_network
 from singleout.systems.mutr.config import VARIANTS
 from singleout.systems.mutr.inference import Mutr
 from singleout.systems.mutr.network import MutrNetwork
-from singleout.systems.mutr.temporal import Aggregation, Interaction
+from singleout.systems.mutr.temporal import Aggregation
 
 PART = "mutr"
 CHALLENGE = "RobertLuo1/iccv2023_RVOS_Challenge "

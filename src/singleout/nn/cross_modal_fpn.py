@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from singleout.nn.convolution import conv3x3
 from singleout.nn.linear import is_fast
+from singleout.nn.mask_pyramid import MaskPyramid
 from singleout.nn.vision_language import VisionLanguageBlock, Words
 
 
@@ -25,12 +26,8 @@ class NormedConv(nn.Conv2d):
         return out.permute(0, 2, 3, 1)
 
 
-class CrossModalFPN(nn.Module):
-    """Maps of strides 32, 16, 8 and 4 to one map of stride 4, for masks.
-
-    At stride s attention among pixels runs on every (32 / s)-th of them. The last convolution, `mask_features`, is
-    linear and is run apart, because a mask head may take it in; see `dynamic_mask`.
-    """
+class CrossModalFPN(MaskPyramid):
+    """See the module. At stride s attention among pixels runs on every (32 / s)-th of them."""
 
     def __init__(
         self, channels: Sequence[int], width: int, out_width: int, *, hidden: int, num_heads: int, dropout: float
@@ -49,10 +46,7 @@ class CrossModalFPN(nn.Module):
         nn.init.zeros_(self.mask_features.bias)  # type: ignore[arg-type]
 
     def lateral(self, index: int, maps: Tensor) -> Tensor:
-        """The convolution by which a level comes in, frame by frame; index: 0 for the coarsest.
-
-        maps: (batch, time, height, width, channels), to the same with the width of the pyramid.
-        """
+        """See `MaskPyramid`; all levels come in with the width of the pyramid."""
         tokens: Tensor = self.laterals[index](maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
         return tokens
 
@@ -65,11 +59,13 @@ class CrossModalFPN(nn.Module):
         assert isinstance(block, VisionLanguageBlock)
         return block.see_frames(tokens, positions, padding)
 
-    def forward(self, levels: Sequence[Tensor], positions: Sequence[Tensor], words: Words) -> Tensor:
-        """The last map before `mask_features`, (num_sentences * time, width of the pyramid, height, width).
+    @property
+    def transformer_parts(self) -> nn.Module:
+        """The blocks of all levels."""
+        return self.blocks
 
-        levels: what `see_frames` gave, of all frames or of some of them, coarsest first.
-        """
+    def forward(self, levels: Sequence[Tensor], positions: Sequence[Tensor], words: Words) -> Tensor:
+        """See `MaskPyramid`."""
         above: Tensor | None = None
         for index, (tokens, places) in enumerate(zip(levels, positions, strict=True)):
             block, output = self.blocks[index], self.outputs[index]

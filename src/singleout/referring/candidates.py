@@ -23,12 +23,15 @@ class Candidates:
     order: Tensor
 
 
-def candidates_of(logits: Tensor, boxes: Tensor, masks: Tensor, seen: Size, size: Size) -> Candidates:
+def candidates_of(
+    logits: Tensor, boxes: Tensor, masks: Tensor, seen: Size, size: Size, *, padded: Size | None = None
+) -> Candidates:
     """What the network says of one picture at the picture's size.
 
     logits: (num_queries, num_classes). boxes: (num_queries, 4). masks: (num_queries, h, w) logits. seen, size: height
-    and width in the network without padding, and of the picture.
+    and width in the network without padding, and of the picture. padded: see `picture_masks`.
     """
     scores = logits.sigmoid().amax(-1)
     order = scores.argsort(descending=True)
-    return Candidates(scores[order], picture_masks(masks[order], seen, size), corners(boxes[order], size), order)
+    found = picture_masks(masks[order], seen, size, padded)
+    return Candidates(scores[order], found, corners(boxes[order], size), order)

@@ -23,6 +23,7 @@ class Options:
     window: int = 36  #: frames of a clip, and the most of a bounded window; each chooses its own query
     most_frames: int = 240  #: a longer video is refused by mode "whole", whose memory grows with its length
     size: int = 360  #: short side, in pixels, at which frames are looked at
+    longest: int = 0  #: the most pixels of the longer side there, which makes both sides shorter; 0 for no limit
     threshold: float = 0.5  #: of a pixel's probability
     least_score: float = 0.0  #: mean score that a sentence must reach to be found; published: whatever fits best
     exclusive: bool = False  #: a pixel belongs to one sentence at most (Ref-DAVIS17)
@@ -43,7 +44,7 @@ class Options:
         chosen = cls(**options)
         if chosen.mode not in MODES:
             raise InputError(f"mode {chosen.mode!r}: expected {', '.join(MODES)}")
-        for name, least in (("window", 1), ("most_frames", 1), ("size", 32), ("sentences_at_once", 1)):
+        for name, least in (("window", 1), ("most_frames", 1), ("size", 32), ("longest", 0), ("sentences_at_once", 1)):
             value = getattr(chosen, name)
             if not isinstance(value, int) or value < least:
                 raise InputError(f"{name} {value!r}: expected a whole number from {least} on")
@@ -52,6 +53,13 @@ class Options:
             if not isinstance(value, (int, float)) or not 0 <= value <= 1:
                 raise InputError(f"{name} {value!r}: expected a number from 0 to 1")
         return chosen
+
+
+@dataclass(frozen=True)
+class FirstLayerOptions(Options):
+    """Those of systems whose published evaluation reads heads of the first decoder layer."""
+
+    corrected: bool = False  #: heads and boxes of the last layer, where the published evaluation reads the first
 
 
 def windows(video: VideoLike, options: Options) -> Iterator[tuple[int, int]]:

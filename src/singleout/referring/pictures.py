@@ -18,17 +18,16 @@ Picture = npt.NDArray[np.uint8]
 
 _MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
 _STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
-PAD_TO = 32  # sizes in batches of training and of single pictures are multiples of this
+PAD_TO = 32  # sizes in ReferFormer's batches of training and of single pictures are multiples of this
 
 
-def network_size(size: Size, short: int, longest: int | None = None) -> Size:
+def network_size(size: Size, short: int, longest: int = 0) -> Size:
     """The size at which a picture is looked at: the shorter side becomes `short`, the other keeps the proportion.
 
-    longest: the longer side must not exceed it (A2D, JHMDB and RefCOCO use 640); whole videos have no such limit.
-    Both ways of rounding are the published ones.
+    longest: the longer side must not exceed it; 0 for no limit. Both ways of rounding are the published ones.
     """
     small, large = min(size), max(size)
-    if longest is not None and large / small * short > longest:
+    if longest and large / small * short > longest:
         short = round(longest * small / large)
     long = int(short * large / small)
     return (short, long) if size[0] <= size[1] else (long, short)
@@ -48,12 +47,12 @@ def prepare(pictures: Iterable[Picture], size: Size) -> Tensor:
     return (torch.stack(rows).float() / 255 - _MEAN) / _STD
 
 
-def pad_batch(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def pad_batch(clips: Sequence[Tensor], step: int = PAD_TO) -> tuple[Tensor, Tensor]:
     """Clips (time, 3, height, width) of several sizes in one batch, with zeros right and below.
 
-    Returns (num_clips, time, 3, h, w), h and w the largest ones rounded up to 32, and where it is padded, bool.
+    Returns (num_clips, time, 3, h, w), h and w the largest ones rounded up to `step`, and where it is padded, bool.
     """
-    height, width = (-(-max(clip.shape[axis] for clip in clips) // PAD_TO) * PAD_TO for axis in (2, 3))
+    height, width = (-(-max(clip.shape[axis] for clip in clips) // step) * step for axis in (2, 3))
     batch = torch.stack([F.pad(clip, (0, width - clip.shape[3], 0, height - clip.shape[2])) for clip in clips])
     padding = torch.ones(*batch.shape[:2], height, width, dtype=torch.bool)
     for row, clip in zip(padding, clips, strict=True):
@@ -81,14 +80,15 @@ def label_maps(shares: Tensor, threshold: float = 0.5, background: float = 0.1) 
     return torch.cat([torch.full_like(kept[:1], background), kept]).argmax(0).to(torch.int32)
 
 
-def picture_masks(masks: Tensor, seen: Size, size: Size) -> Tensor:
+def picture_masks(masks: Tensor, seen: Size, size: Size, padded: Size | None = None) -> Tensor:
     """Masks of a single picture, as A2D, JHMDB and RefCOCO are answered: (num, *size) bool.
 
-    masks: (num, h, w) logits at stride 4 of the padded picture. seen: its size in the network without padding. The
-    threshold is one half whatever else is set, and the last step takes nearest pixels.
+    masks: (num, h, w) logits at stride 4 of the padded picture. seen: its size in the network without padding. padded:
+    the size with it, to which masks are enlarged; None: by 4, which differs where it is no multiple of 4. The threshold
+    is one half whatever else is set, and the last step takes nearest pixels.
     """
-    large = F.interpolate(masks[:, None], scale_factor=MASK_STRIDE, mode="bilinear", align_corners=False)
-    hard = (large.sigmoid() > 0.5)[:, :, : seen[0], : seen[1]]
+    grown = (masks.shape[1] * MASK_STRIDE, masks.shape[2] * MASK_STRIDE) if padded is None else padded
+    hard = (at_size(masks, grown).sigmoid() > 0.5)[:, None][:, :, : seen[0], : seen[1]]
     return F.interpolate(hard.float(), size, mode="nearest")[:, 0].bool()
 
 

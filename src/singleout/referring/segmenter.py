@@ -20,8 +20,9 @@ from singleout.nn.referring.network import ReferringNetwork
 from singleout.nn.referring.values import Answers, Sentences
 from singleout.nn.text.tokens import FolderTokenizer, pad_tokens
 from singleout.prompts import Phrase, Prompt
-from singleout.referring.options import Options
-from singleout.referring.pictures import Picture, network_size, prepare
+from singleout.referring.options import FirstLayerOptions, Options
+from singleout.referring.pictures import Picture, Size, at_size, network_size, prepare
+from singleout.referring.soft import SoftAnswer
 from singleout.referring.stream import SentenceStream
 from singleout.segmenter import Abilities, Segmenter, Stream, VideoLike
 
@@ -116,19 +117,21 @@ class SentenceSegmenter(Segmenter):
         token_ids: Sequence[Sequence[int]],
         *,
         short: int | None = None,
+        longest: int | None = None,
         group: int = 4,
         corrected: bool = False,
     ) -> Iterator[Answers]:
         """The best query of each sentence over frames that belong together, the sentences in order.
 
-        The frames are seen once. frames: (height, width, 3) uint8 RGB of one size. short: the side that the network
-        sees, the published one by default. group: sentences that go through together. corrected: see the network.
+        The frames are seen once. frames: (height, width, 3) uint8 RGB of one size. short, longest: the side that the
+        network sees and the limit of the other, the published ones by default. group: sentences that go through
+        together. corrected: see the network.
         """
         device = next(self.network.parameters()).device
         # Frames may be large, so that only one at a time is held at its own size.
         coming = iter(frames)
         first = next(coming)
-        size = network_size(first.shape[:2], self.options.size if short is None else short)
+        size = self._seen_size(first, short, longest)
         sight = self.network.look(prepare(itertools.chain([first], coming), size)[None].to(device))
         sentences = self.read(token_ids)
         for start in range(0, len(token_ids), group):
@@ -139,4 +142,36 @@ class SentenceSegmenter(Segmenter):
         self, frames: Iterable[Picture], token_ids: Sequence[Sequence[int]], options: Options
     ) -> Iterator[Answers]:
         """`answer` as the options of a run say."""
-        return self.answer(frames, token_ids, short=options.size, group=options.sentences_at_once)
+        return self.answer(
+            frames,
+            token_ids,
+            short=options.size,
+            longest=options.longest,
+            group=options.sentences_at_once,
+            corrected=isinstance(options, FirstLayerOptions) and options.corrected,
+        )
+
+    def soft_answers(
+        self,
+        frames: Iterable[Picture],
+        token_ids: Sequence[Sequence[int]],
+        *,
+        short: int | None = None,
+        longest: int | None = None,
+    ) -> Iterator[SoftAnswer]:
+        """What is kept of each sentence for the fusion of several systems, the sentences in order.
+
+        frames: all of a video. short, longest: as in `answer`.
+        """
+        coming = iter(frames)
+        first = next(coming)
+        for found in self.answer(itertools.chain([first], coming), token_ids, short=short, longest=longest):
+            for masks, scores in zip(found.masks, found.frame_scores, strict=True):
+                logits = at_size(masks, first.shape[:2])
+                yield SoftAnswer(logits.cpu().numpy(), scores.double().cpu().numpy())
+
+    def _seen_size(self, picture: Picture, short: int | None, longest: int | None) -> Size:
+        """The size at which a picture is looked at; None stands for what is published."""
+        short = self.options.size if short is None else short
+        longest = self.options.longest if longest is None else longest
+        return network_size((picture.shape[0], picture.shape[1]), short, longest)

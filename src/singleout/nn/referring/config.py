@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
+from singleout.errors import InputError
 from singleout.nn.backbones.building import BackboneConfig
 from singleout.nn.text.roberta import RobertaSize
 
@@ -25,3 +28,19 @@ class ReferringConfig:
     mask_width: int = 256  #: channels of the map that masks are read from
     mask_channels: int = 8  #: of the convolutions that a query makes up
     dropout: float = 0.1  #: in training
+
+
+Config = TypeVar("Config", bound=ReferringConfig)
+
+
+def find_variant(system: str, variants: Mapping[str, Config], variant: str, settings: Mapping[str, Any]) -> Config:
+    """The shape of a variant with as many classes as its weights have.
+
+    settings: ``num_classes``, or nothing. Raises InputError for a variant or settings that are not there.
+    """
+    if variant not in variants:
+        raise InputError(f"{system} has no variant {variant!r}; it has: {', '.join(variants)}")
+    classes = settings.get("num_classes", 1)
+    if settings.keys() - {"num_classes"} or not isinstance(classes, int) or classes < 1:
+        raise InputError(f"the configuration of {system} takes num_classes, a number from 1 on; got {dict(settings)}")
+    return replace(variants[variant], num_classes=classes)

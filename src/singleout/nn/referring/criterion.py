@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,19 +41,33 @@ def losses_of(predictions: Predictions, targets: Sequence[Target], num_seen: flo
     earlier layers end in _0, _1 … The queries are (num_layers, num_videos), the last layer first.
     """
     num = max(float(num_seen), 1.0)
+
+    def of_layer(layer: Predictions) -> tuple[dict[str, Tensor], Tensor]:
+        matched = match(layer, targets)
+        return _losses(layer, targets, matched, num), matched
+
+    return of_layers(predictions, of_layer)
+
+
+def of_layers(
+    predictions: Predictions, of_layer: Callable[[Predictions], tuple[dict[str, Tensor], Tensor]]
+) -> tuple[dict[str, Tensor], Tensor]:
+    """The losses of all layers under the names that `losses_of` says, and the matched queries of all layers.
+
+    of_layer: the losses of one layer and the matched query of each video.
+    """
     found, queries = {}, []
     for number, layer in enumerate([predictions, *predictions.earlier]):
-        matched = match(layer, targets)
+        losses, matched = of_layer(layer)
         queries.append(matched)
         suffix = f"_{number - 1}" if number else ""
-        for name, value in _losses(layer, targets, matched, num).items():
-            found[name + suffix] = value
+        found.update({name + suffix: value for name, value in losses.items()})
     return found, torch.stack(queries)
 
 
-def total(losses: dict[str, Tensor]) -> Tensor:
-    """The weighted sum of what `losses_of` gives."""
-    parts = [WEIGHTS["_".join(name.split("_")[:2])] * value for name, value in losses.items()]
+def total(losses: Mapping[str, Tensor], weights: Mapping[str, float] = WEIGHTS) -> Tensor:
+    """The weighted sum of what `losses_of` gives; losses of earlier layers weigh as much as those of the last."""
+    parts = [weights[re.sub(r"_\d+$", "", name)] * value for name, value in losses.items()]
     return torch.stack(parts).sum()
 
 
@@ -63,7 +78,7 @@ def match(layer: Predictions, targets: Sequence[Target]) -> Tensor:
     queries = []
     for video, target in enumerate(targets):
         frames = range(len(target.labels))
-        classes = focal_class_cost(layer.logits[video])[frames, :, _classes(layer, target)]
+        classes = focal_class_cost(layer.logits[video])[frames, :, classes_of(layer, target)]
         boxes, mine = layer.boxes[video], target.boxes[:, None]
         logits, truth = layer.masks[video].transpose(0, 1).flatten(1), masks[video].flatten()
         cost = (
@@ -90,17 +105,13 @@ def target_masks(targets: Sequence[Target], size: Sequence[int]) -> Tensor:
 
 def _losses(layer: Predictions, targets: Sequence[Target], queries: Tensor, num: float) -> dict[str, Tensor]:
     rows = torch.arange(len(targets), device=queries.device)
-    wanted = torch.zeros_like(layer.logits)
-    for video, target in enumerate(targets):
-        seen = target.seen.nonzero()[:, 0]
-        wanted[video, seen, queries[video], _classes(layer, target)[seen]] = 1
     boxes = layer.boxes[rows, :, queries]
     truth = torch.stack([target.boxes for target in targets])
     logits = layer.masks[rows, :, queries].flatten(1)
     masks = target_masks(targets, layer.masks.shape[-2:]).flatten(1)
     # Boxes of frames in which the object is not seen count as well, towards a box of zeros, as published.
     return {
-        "loss_ce": sigmoid_focal(layer.logits, wanted).sum() / num,
+        "loss_ce": sigmoid_focal(layer.logits, wanted_classes(layer, targets, queries)).sum() / num,
         "loss_bbox": (boxes - truth).abs().sum() / num,
         "loss_giou": (1 - giou(boxes, truth)).sum() / num,
         "loss_mask": sigmoid_focal(logits, masks).mean(1).sum() / num,
@@ -108,6 +119,15 @@ def _losses(layer: Predictions, targets: Sequence[Target], queries: Tensor, num:
     }
 
 
-def _classes(layer: Predictions, target: Target) -> Tensor:
+def classes_of(layer: Predictions, target: Target) -> Tensor:
     """The row of the class head that each frame trains: the only one, or that of its category."""
     return torch.zeros_like(target.labels) if layer.logits.shape[-1] == 1 else target.labels
+
+
+def wanted_classes(layer: Predictions, targets: Sequence[Target], queries: Tensor) -> Tensor:
+    """What class heads should say, in the shape of their logits: 1 for matched queries where the object is seen."""
+    wanted = torch.zeros_like(layer.logits)
+    for video, target in enumerate(targets):
+        seen = target.seen.nonzero()[:, 0]
+        wanted[video, seen, queries[video], classes_of(layer, target)[seen]] = 1
+    return wanted

@@ -49,6 +49,28 @@ _SPARE = (
 )
 
 
+def interaction_rules(official: str) -> tuple[Rule, ...]:
+    """Rules for an `Interaction`; official: what its names begin with, a pattern."""
+    cross = rf"{official}\.transformer_cross_attention_layers\.(\d)\."
+    among = rf"{official}\.transformer_self_attention_layers\.(\d)\."
+    return (
+        (rf"{official}\.enc_self_attn\.(\d)\.self_attn\.", r"interaction.encoder.\1.self_attn."),
+        (rf"{official}\.enc_self_attn\.(\d)\.norm\.", r"interaction.encoder.\1.norm1."),
+        (rf"{official}\.enc_ffn\.(\d)\.linear", r"interaction.encoder.\1.linear"),
+        (rf"{official}\.enc_ffn\.(\d)\.norm\.", r"interaction.encoder.\1.norm2."),
+        (cross + r"multihead_attn\.", r"interaction.decoder.\1.cross_attn."),
+        (cross + r"norm\.", r"interaction.decoder.\1.norm1."),
+        (among + r"self_attn\.", r"interaction.decoder.\1.self_attn."),
+        (among + r"norm\.", r"interaction.decoder.\1.norm2."),
+        (rf"{official}\.transformer_ffn_layers\.(\d)\.linear", r"interaction.decoder.\1.linear"),
+        (rf"{official}\.transformer_ffn_layers\.(\d)\.norm\.", r"interaction.decoder.\1.norm3."),
+        (rf"{official}\.decoder_norm\.", "interaction.decoder_norm."),
+        (rf"{official}\.fq_pos\.", "interaction.frame_query_positions."),
+        (rf"{official}\.query_embed\.", "interaction.query_positions."),
+        (rf"{official}\.query_feat\.", "interaction.queries."),
+    )
+
+
 def convert_names(state: Mapping[str, Tensor], *, further: Sequence[Rule] = ()) -> Conversion:
     """Official weights under our names; further: rules of one's own, which go first.
 

@@ -4,7 +4,8 @@ The same query is the same object in every frame, so nothing has to be tracked (
 computed once for a video, however many sentences are asked: `look`. The rest runs for all sentences together:
 `forward` for everything that training and single pictures need, `answer` for the best query only.
 
-Networks built on it say where queries start (`_targets`) and what is read off the decoder (`_voices`).
+Networks built on it say where queries start (`_targets`), what is read off the decoder (`_voices`) and what makes the
+map of masks (`_build_pyramid`).
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from singleout.nn.backbones.resnet import ResNet
 from singleout.nn.cross_modal_fpn import CrossModalFPN
 from singleout.nn.deformable_transformer import Decoder, Encoder, Ground, focal_bias, refine, valid_ratios
 from singleout.nn.dynamic_mask import count, masks_before, masks_of
+from singleout.nn.mask_pyramid import MaskPyramid
 from singleout.nn.mlp import MLP
 from singleout.nn.positions import sine_1d, sine_2d
 from singleout.nn.referring.config import ReferringConfig
 from singleout.nn.referring.pieces import Piece, Whole, pieces
-from singleout.nn.referring.values import MASK_STRIDE, Answers, Predictions, Sentences, Sight
+from singleout.nn.referring.values import MASK_STRIDE, Answers, Contrast, Predictions, Sentences, Sight
 from singleout.nn.text.roberta import build_roberta, run_roberta
 from singleout.nn.threads import side_by_side
 from singleout.nn.vision_language import WordFusion, Words
@@ -72,12 +74,14 @@ class Voice:
     """What is read off the decoder for one layer of predictions.
 
     logits: (num_sentences, time, num_queries, num_classes). boxes: (..., 4). states: (..., width), from which masks are
-    made up.
+    made up. centres: (..., 2 or more), x and y that masks are told relative to, in 0..1. contrast: see `Predictions`.
     """
 
     logits: Tensor
     boxes: Tensor
     states: Tensor
+    centres: Tensor
+    contrast: Contrast | None = None
 
 
 class ReferringNetwork(nn.Module, ABC):
@@ -112,13 +116,19 @@ class ReferringNetwork(nn.Module, ABC):
         self.class_heads = nn.ModuleList(nn.Linear(width, config.num_classes) for _ in layers)
         self.box_heads = nn.ModuleList(MLP(width, width, 4, 3) for _ in layers)
         self.controller = MLP(width, width, count(config.mask_width, config.mask_channels), 3)
-        self.pixel_decoder = CrossModalFPN([width, width, width, channels[0]], width, config.mask_width, **shape)  # type: ignore[arg-type]
+        self.pixel_decoder = self._build_pyramid([width, width, width, channels[0]])
         self._reset()
+
+    def _build_pyramid(self, channels: Sequence[int]) -> MaskPyramid:
+        """What makes the map of masks; channels: of strides 32, 16, 8 and 4."""
+        config = self.config
+        shape = {"hidden": config.feedforward, "num_heads": config.num_heads, "dropout": config.dropout}
+        return CrossModalFPN(channels, config.width, config.mask_width, **shape)  # type: ignore[arg-type]
 
     @torch.no_grad()
     def _reset(self) -> None:
         """Start values of training from scratch, where they are not those of the layers themselves."""
-        for part in (self.encoder, self.decoder, self.pixel_decoder.blocks):
+        for part in (self.encoder, self.decoder, self.pixel_decoder.transformer_parts):
             for name, parameter in part.named_parameters():
                 if parameter.ndim > 1 and name.rsplit(".", 2)[-2] not in ("sampling_offsets", "attention_weights"):
                     nn.init.xavier_uniform_(parameter)
@@ -180,7 +190,7 @@ class ReferringNetwork(nn.Module, ABC):
         width of each sight in pixels, without padding.
         """
         state = self._decode(sight, sentences)
-        voices = self._voices(state, sight, every_layer=every_layer)
+        voices = self._voices(state, sight, sentences, every_layer=every_layer)
         masks = [Whole(len(sentences.vectors), sight.num_frames) for _ in voices]
         shape = {"channels": self.config.mask_channels, "stride": MASK_STRIDE}
 
@@ -190,7 +200,7 @@ class ReferringNetwork(nn.Module, ABC):
             drawn = []
             for voice in voices:
                 # The centre says where the mask is, but masks do not train boxes.
-                centres = self._in_pixels(voice.boxes.detach(), sizes)[piece.sentences, piece.frames]
+                centres = self._in_pixels(voice.centres.detach(), sizes)[piece.sentences, piece.frames]
                 states = voice.states[piece.sentences, piece.frames]
                 numbers = self.controller(states.flatten(0, 1))
                 found = masks_of(maps, numbers, centres.flatten(0, 1), **shape)
@@ -201,7 +211,7 @@ class ReferringNetwork(nn.Module, ABC):
             for made, part in zip(masks, drawn, strict=True):
                 made.put(part, piece)
         predictions = [
-            Predictions(voice.logits, voice.boxes, made.tensor, state.points)
+            Predictions(voice.logits, voice.boxes, made.tensor, state.points, voice.contrast)
             for made, voice in zip(masks, voices, strict=True)
         ]
         return replace(predictions[-1], earlier=predictions[:-1])
@@ -214,13 +224,12 @@ class ReferringNetwork(nn.Module, ABC):
         corrected: without the slips of the published evaluation, where it has some. Else as in `forward`.
         """
         state = self._decode(sight, sentences)
-        (voice,) = self._voices(state, sight, every_layer=False, corrected=corrected)
-        boxes = voice.boxes
+        (voice,) = self._voices(state, sight, sentences, every_layer=False, corrected=corrected)
         scores = voice.logits.sigmoid().mean(1).amax(-1)
         query = scores.argmax(-1)
         rows = torch.arange(len(query), device=query.device)
         numbers = self.controller(voice.states[rows, :, query])
-        centres = self._in_pixels(boxes[rows, :, query][:, :, None], sizes)[:, :, 0]
+        centres = self._in_pixels(voice.centres[rows, :, query][:, :, None], sizes)[:, :, 0]
         masks = Whole(len(query), sight.num_frames)
 
         def draw(piece: Piece) -> Tensor:
@@ -233,18 +242,21 @@ class ReferringNetwork(nn.Module, ABC):
                 channels=self.config.mask_channels,
                 stride=MASK_STRIDE,
             )
-            return made.unflatten(0, numbers[here].shape[:2])
+            drawn: Tensor = made.unflatten(0, numbers[here].shape[:2])
+            return drawn
 
         for piece, made in self._each_piece(draw, sight, sentences):
             masks.put(made, piece)
-        return Answers(scores, query, masks.tensor, voice.logits, boxes, state.points)
+        return Answers(scores, query, masks.tensor, voice.logits, voice.boxes, state.points)
 
     @abstractmethod
     def _targets(self, sight: Sight, sentences: Sentences) -> Tensor:
         """What the queries of each sentence are before the decoder, (num_sentences, width)."""
 
     @abstractmethod
-    def _voices(self, state: Decoded, sight: Sight, *, every_layer: bool, corrected: bool = False) -> list[Voice]:
+    def _voices(
+        self, state: Decoded, sight: Sight, sentences: Sentences, *, every_layer: bool, corrected: bool = False
+    ) -> list[Voice]:
         """What is predicted from: of every layer as in training, the last one last, or only what is evaluated."""
 
     def _each_piece(
@@ -338,10 +350,10 @@ class ReferringNetwork(nn.Module, ABC):
         return last
 
     @staticmethod
-    def _in_pixels(boxes: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
-        """Centres of boxes in pixels, x first. boxes: (num_sentences, time, num_queries, 4)."""
-        scale = boxes.new_tensor([(width, height) for height, width in sizes])
-        return boxes[..., :2] * scale[:, None, None]
+    def _in_pixels(centres: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
+        """The same in pixels, x first. centres: (num_sentences, time, num_queries, 2 or more)."""
+        scale = centres.new_tensor([(width, height) for height, width in sizes])
+        return centres[..., :2] * scale[:, None, None]
 
     def _places(self, padding: Tensor | None, maps: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Padding and positions for maps (num_videos, time, h, w, channels)."""

@@ -61,18 +61,30 @@ class Sentences:
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """What should be alike for the right query and no other.
+
+    queries: (num_sentences, num_queries, width), those of the whole video. sentences: (num_sentences, width).
+    """
+
+    queries: Tensor
+    sentences: Tensor
+
+
+@dataclass(frozen=True)
 class Predictions:
     """What one decoder layer says.
 
     logits: (num_sentences, time, num_queries, num_classes). boxes: (…, 4), centre, width and height in 0..1.
-    masks: (…, h, w) logits at stride 4. points: (…, 2), where the last layer looked from, x first, in 0..1. earlier:
-    the same for the decoder layers before, where asked for.
+    masks: (…, h, w) logits at stride 4. points: (…, 2), where the last layer looked from, x first, in 0..1. contrast:
+    where a network is trained by it and all layers are asked for. earlier: the same for the decoder layers before.
     """
 
     logits: Tensor
     boxes: Tensor
     masks: Tensor
     points: Tensor
+    contrast: Contrast | None = None
     earlier: list[Predictions] = field(default_factory=list)
 
 

@@ -13,24 +13,7 @@ from singleout.nn.referring.loading import load_network as load
 from singleout.systems.mutr.config import MutrConfig
 from singleout.systems.mutr.network import MutrNetwork
 
-_CROSS, _SELF = r"mti\.transformer_cross_attention_layers\.(\d)\.", r"mti\.transformer_self_attention_layers\.(\d)\."
-_RULES: tuple[Rule, ...] = (
-    (r"MTA\.layers\.0\.", "aggregation."),
-    (r"mti\.enc_self_attn\.(\d)\.self_attn\.", r"interaction.encoder.\1.self_attn."),
-    (r"mti\.enc_self_attn\.(\d)\.norm\.", r"interaction.encoder.\1.norm1."),
-    (r"mti\.enc_ffn\.(\d)\.linear", r"interaction.encoder.\1.linear"),
-    (r"mti\.enc_ffn\.(\d)\.norm\.", r"interaction.encoder.\1.norm2."),
-    (_CROSS + r"multihead_attn\.", r"interaction.decoder.\1.cross_attn."),
-    (_CROSS + r"norm\.", r"interaction.decoder.\1.norm1."),
-    (_SELF + r"self_attn\.", r"interaction.decoder.\1.self_attn."),
-    (_SELF + r"norm\.", r"interaction.decoder.\1.norm2."),
-    (r"mti\.transformer_ffn_layers\.(\d)\.linear", r"interaction.decoder.\1.linear"),
-    (r"mti\.transformer_ffn_layers\.(\d)\.norm\.", r"interaction.decoder.\1.norm3."),
-    (r"mti\.decoder_norm\.", "interaction.decoder_norm."),
-    (r"mti\.fq_pos\.", "interaction.frame_query_positions."),
-    (r"mti\.query_embed\.", "interaction.query_positions."),
-    (r"mti\.query_feat\.", "interaction.queries."),
-)
+_RULES: tuple[Rule, ...] = ((r"MTA\.layers\.0\.", "aggregation."), *names.interaction_rules("mti"))
 
 
 def convert_names(state: Mapping[str, Tensor]) -> Conversion:

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from singleout.nn.referring.interaction import Interaction, mixed_up
 from singleout.nn.referring.network import Decoded, ReferringNetwork, Voice
 from singleout.nn.referring.values import Sentences, Sight
 from singleout.systems.mutr.config import MutrConfig
-from singleout.systems.mutr.temporal import Aggregation, Interaction
+from singleout.systems.mutr.temporal import Aggregation
 
 
 class MutrNetwork(ReferringNetwork):
@@ -48,15 +49,18 @@ class MutrNetwork(ReferringNetwork):
             state = self.aggregation(state, sentences.words.positions, level.flatten(1, 3), hidden)
         return state[:, 0]
 
-    def _voices(self, state: Decoded, sight: Sight, *, every_layer: bool, corrected: bool = False) -> list[Voice]:
+    def _voices(
+        self, state: Decoded, sight: Sight, sentences: Sentences, *, every_layer: bool, corrected: bool = False
+    ) -> list[Voice]:
         mixed = self.config.mixes_videos and len(sight.finest) > 1
         if every_layer:
             said = [self._agree(states, mixed=mixed, shifted=False) for states in state.states]
             parts = zip(self.class_heads, state.boxes, said, strict=True)
-            return [Voice(head(agreed), boxes, agreed) for head, boxes, agreed in parts]
+            return [Voice(head(agreed), boxes, agreed, centres=boxes) for head, boxes, agreed in parts]
         place = -1 if corrected else 0
         agreed = self._agree(state.states[-1], mixed=mixed, shifted=True)
-        return [Voice(self.class_heads[place](agreed), state.boxes[place], agreed)]
+        boxes = state.boxes[place]
+        return [Voice(self.class_heads[place](agreed), boxes, agreed, centres=boxes)]
 
     def _agree(self, states: Tensor, *, mixed: bool, shifted: bool) -> Tensor:
         """Queries of frames to queries of whole videos, the same in every frame: (num_videos, time, queries, width)."""
@@ -64,6 +68,5 @@ class MutrNetwork(ReferringNetwork):
         if not mixed:
             whole: Tensor = self.interaction(states, shifted=shifted)
             return whole[:, None].expand_as(states)
-        sequences = states.transpose(0, 1).reshape(states.shape)
-        agreed: Tensor = self.interaction(sequences, shifted=shifted)
+        agreed: Tensor = self.interaction(mixed_up(states), shifted=shifted)
         return agreed.repeat(time, 1, 1).view(videos, time, *agreed.shape[1:])

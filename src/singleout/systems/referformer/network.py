@@ -18,9 +18,12 @@ class ReferFormerNetwork(ReferringNetwork):
     def _targets(self, sight: Sight, sentences: Sentences) -> Tensor:
         return sentences.vectors
 
-    def _voices(self, state: Decoded, sight: Sight, *, every_layer: bool, corrected: bool = False) -> list[Voice]:
+    def _voices(
+        self, state: Decoded, sight: Sight, sentences: Sentences, *, every_layer: bool, corrected: bool = False
+    ) -> list[Voice]:
         layers = range(len(state.states))[0 if every_layer else -1 :]
-        return [
-            Voice(self.class_heads[layer](state.states[layer]), state.boxes[layer], state.states[layer])
-            for layer in layers
-        ]
+        found = []
+        for layer in layers:
+            states, boxes = state.states[layer], state.boxes[layer]
+            found.append(Voice(self.class_heads[layer](states), boxes, states, centres=boxes))
+        return found

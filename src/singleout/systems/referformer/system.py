@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from singleout.errors import InputError
 from singleout.nn.naming import Conversion
 from singleout.nn.referring.names import Shape, find_backbone, is_referring
 
@@ -54,20 +53,11 @@ class ReferFormerSystem:
 
     def build(self, variant: str, config: Mapping[str, Any]) -> nn.Module:
         """The network of a variant with random weights."""
-        from dataclasses import replace
-
+        from singleout.nn.referring.config import find_variant
         from singleout.systems.referformer.config import VARIANTS
         from singleout.systems.referformer.network import ReferFormerNetwork
 
-        if variant not in VARIANTS:
-            raise InputError(f"ReferFormer has no variant {variant!r}; it has: {', '.join(VARIANTS)}")
-        classes = config.get("num_classes", 1)
-        unknown = sorted(config.keys() - {"num_classes"})
-        if unknown or not isinstance(classes, int) or classes < 1:
-            raise InputError(
-                f"the configuration of ReferFormer takes num_classes, a number from 1 on; got {dict(config)}"
-            )
-        return ReferFormerNetwork(replace(VARIANTS[variant], num_classes=classes))
+        return ReferFormerNetwork(find_variant(self.title, VARIANTS, variant, config))
 
     def convert_names(self, state: Mapping[str, Tensor]) -> Conversion:
         """Official names to ours."""
