@@ -25,7 +25,7 @@ _FOLLOWED = (
     "names of every layout, stages, scores, masks, memory, losses and gradients equal to the official code's "
     "(`tests/parity`), on weights made by rule"
 )
-VERIFIED = {"referformer": _WHOLE, "mutr": _WHOLE, "aot": _FOLLOWED}
+VERIFIED = {"referformer": _WHOLE, "mutr": _WHOLE, "soc": _WHOLE, "aot": _FOLLOWED}
 _ADDRESSES = {"drive": "Google Drive", "hub": "Hugging Face", "plain": "direct", "page": "page, by hand"}
 
 

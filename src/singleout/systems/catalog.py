@@ -30,6 +30,7 @@ _MODULES = {"starter": "singleout.systems.starter"}
 _SYSTEMS: dict[str, str] = {
     "referformer": "singleout.systems.referformer",
     "mutr": "singleout.systems.mutr",
+    "soc": "singleout.systems.soc",
     "aot": "singleout.systems.aot",
 }
 
