@@ -99,6 +99,6 @@ def hide_outside(logits: Tensor) -> Tensor:
 
     logits: (..., tokens) of masks. A query whose mask is empty sees everything.
     """
-    outside = logits < 0
-    outside &= ~outside.all(dim=-1, keepdim=True)
-    return torch.zeros_like(logits).masked_fill_(outside, -torch.inf)
+    hidden = torch.where(logits < 0, -torch.inf, 0.0)
+    hidden[logits.amax(dim=-1) < 0] = 0.0
+    return hidden
