@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -121,7 +122,8 @@ def _read_all(attention: Attention, owned: Tensor, values: Tensor, keys: Tensor,
     wide = (count, time, *keys.shape[2:])
     key = torch.cat([query, keys.expand(wide).flatten(0, 1)], dim=1)
     value = torch.cat([values.transpose(0, 1).reshape(-1, 1, width), features.expand(wide).flatten(0, 1)], dim=1)
-    return attention(query, key, value).view(count, time, width).transpose(0, 1)
+    seen: Tensor = attention(query, key, value)
+    return seen.view(count, time, width).transpose(0, 1)
 
 
 def _talk(layer: MaskedDecoderLayer, queries: Tensor, positions: Tensor, groups: Sequence[Group]) -> Tensor:
@@ -182,7 +184,10 @@ def main() -> None:
     print(calibration())
 
     watch = Stopwatch()
-    stages = {"see (backbone)": (network.backbone, "forward"), "pixel decoder": (network.pixel_decoder, "forward")}
+    stages: dict[str, tuple[Any, str]] = {
+        "backbone": (network.backbone, "forward"),
+        "pixel decoder": (network.pixel_decoder, "forward"),
+    }
     stages |= {"keys": (network.decoder, "keys"), "decoder": (network, "decode"), "read masks": (Decoded, "masks")}
     with torch.inference_mode():
         first = network.encode(work.frames[: work.length])
