@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
@@ -38,7 +39,7 @@ def test_help_is_shown(words, capsys):
     shown = capsys.readouterr().out
     assert "singleout" in shown
     for name in COMMANDS if words == ["--help"] else ():
-        assert f"\n    {name} " in shown
+        assert re.search(rf"\n    {name}\s", shown)
 
 
 def test_no_words_show_the_help(capsys):

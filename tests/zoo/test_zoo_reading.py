@@ -276,7 +276,7 @@ def test_other_things(tmp_path):
     with zipfile.ZipFile(tmp_path / "file.pth", "w") as archive:
         archive.writestr("m/data.pkl", b"x")
         archive.writestr("m/constants.pkl", b"x")
-    with pytest.raises(InputError, match="TorchScript"):
+    with pytest.raises(InputError, match="is damaged"):
         read_weights(tmp_path / "file.pth")
     with pytest.raises(InputError, match="is not there"):
         read_weights(tmp_path / "none.pth")
@@ -306,3 +306,39 @@ def test_a_huge_memo_takes_no_memory(tmp_path):
     (tmp_path / "file.pkl").write_bytes(code)
     with pytest.raises(InputError):
         read_weights(tmp_path / "file.pkl")
+
+
+class Scripted(torch.nn.Module):
+    """A program with numbers in it, as OpenAI publishes CLIP."""
+
+    def __init__(self):
+        super().__init__()
+        self.token_embedding = torch.nn.Embedding(5, 3)
+        self.ln_final = torch.nn.LayerNorm(3)
+        self.register_buffer("halves", torch.arange(6, dtype=torch.float16).reshape(2, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.ln_final(self.token_embedding(x))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_of_a_torchscript_archive_only_the_numbers_are_read(tmp_path):
+    torch.manual_seed(0)
+    module = Scripted()
+    file = tmp_path / "program.pt"
+    torch.jit.script(module).save(file)
+    state = read_weights(file).state
+    assert state.keys() == module.state_dict().keys()
+    assert all(torch.equal(state[name], tensor) for name, tensor in module.state_dict().items())
+    whole = file.read_bytes()
+    (tmp_path / "cut.pt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="cut off"):
+        read_weights(tmp_path / "cut.pt")
+
+
+def test_a_torchscript_archive_that_names_anything_else_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "program.pt", "w") as archive:
+        archive.writestr("m/data.pkl", b"cos\nsystem\n(S'true'\ntR.")
+        archive.writestr("m/constants.pkl", b"x")
+    with pytest.raises(InputError, match=r"asks for \S*system, which no weights need"):
+        read_weights(tmp_path / "program.pt")

@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("official", metavar="OFFICIAL", help="a .pth, .pt, .pkl or .safetensors file, or a checkpoint")
     parser.add_argument("--to", required=True, metavar="FOLDER", help="where to write; made if it does not exist")
     parser.add_argument("--system", metavar="NAME", help="whose it is, or package.module:NAME of a system of your own")
-    parser.add_argument("--tokenizer", metavar="FOLDER", help="take the tokenizer's files from this folder")
+    parser.add_argument(
+        "--tokenizer", metavar="FOLDER", help="take the tokenizer from this folder, or from CLIP's table of byte pairs"
+    )
     parser.add_argument("--allow-unexpected", action="store_true", help="leave out names that the system does not know")
     parser.add_argument("--report", metavar="FILE", help="write every name used, ignored or unexpected as JSON")
     parser.add_argument("--overwrite", action="store_true", help="replace what --to holds")

@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("name", metavar="NAME", help="a checkpoint of singleout models")
     parser.add_argument("--file", metavar="FILE", help="take this file as the checkpoint, without a download")
-    parser.add_argument("--tokenizer", metavar="FOLDER", help="take the tokenizer's files from this folder")
+    parser.add_argument(
+        "--tokenizer", metavar="FOLDER", help="take the tokenizer from this folder, or from CLIP's table of byte pairs"
+    )
     parser.add_argument("--tokenizer-only", action="store_true", help="fetch only the tokenizer of the system")
     parser.add_argument("--offline", action="store_true", help="use no network, like SINGLEOUT_OFFLINE=1")
     parser.add_argument("--json", action="store_true", help="print what there is for programs on stdout")

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("singleout.cli.models", "list the models and published checkpoints, or show one with its scores"),
     "get": ("singleout.cli.get", "fetch a checkpoint that others publish"),
     "convert": ("singleout.cli.convert", "turn an official file of weights into a folder that needs no pickle"),
+    "classifier": ("singleout.cli.classifier", "turn names into the vectors that models know them by"),
     "data": ("singleout.cli.data", "check the download of a data set, cut development sets, convert layouts"),
 }
 

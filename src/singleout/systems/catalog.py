@@ -23,6 +23,7 @@ from singleout.nn.naming import Conversion
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from singleout.nn.text.words import Words
     from singleout.segmenter import Segmenter
 
 _MODULES = {"starter": "singleout.systems.starter"}
@@ -91,6 +92,27 @@ class System(Protocol):
         (``singleout get NAME --tokenizer-only``, or its files put into that folder), and takes the option ``token_ids``
         instead: for each sentence, in their order, the numbers that the tokenizer would give, special tokens included.
         """
+
+
+@runtime_checkable
+class ReadsWords(Protocol):
+    """What a `System` has besides where a text tower reads names and sentences for it, a checkpoint of its own.
+
+    text_tower: its name in the catalogue of checkpoints. name_table: that of vectors of many names, or None.
+    """
+
+    @property
+    def text_tower(self) -> str:
+        """The checkpoint of the tower."""
+
+    @property
+    def name_table(self) -> str | None:
+        """The checkpoint of a table of vectors of names."""
+
+    def segmenter(
+        self, network: nn.Module, variant: str, *, name: str, tokenizer: Path | None, words: Words | None = None
+    ) -> Segmenter:
+        """See `System`. words: reads names and sentences; None where nobody looked for a tower."""
 
 
 def model_names() -> tuple[str, ...]:

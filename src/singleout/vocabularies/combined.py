@@ -104,6 +104,24 @@ def packaged_names(key: str, parts: Mapping[str, Part] = UNIVS_PARTS) -> tuple[s
     return tuple(category.name for category in categories(found)[: part.count])
 
 
+def read_names(path: Path) -> tuple[str, ...]:
+    """The names of a file with one a line, without blanks at their ends.
+
+    Raises InputError for a file that cannot be read, holds none, or has a line without a name.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as a list of names: {error}") from error
+    names = tuple(line.strip() for line in lines)
+    blank = next((row for row, name in enumerate(names) if not name), None)
+    if blank is not None:
+        raise InputError(f"{path}, line {blank + 1}: there is no name, so all rows behind it may be shifted")
+    if not names:
+        raise InputError(f"{path} is empty: expected one name a line")
+    return names
+
+
 def read_combined(path: Path, parts: Mapping[str, Part] = UNIVS_PARTS) -> CombinedNames:
     """Read a combined names file and check that every part stands where the table says.
 
@@ -111,17 +129,10 @@ def read_combined(path: Path, parts: Mapping[str, Part] = UNIVS_PARTS) -> Combin
     another number of lines than the parts have together, a line without a name, a gap or overlap in the table, and a
     part whose names are not those of its data set.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as a list of names: {error}") from error
-    names = tuple(line.strip() for line in lines)
+    names = read_names(path)
     total = _check_table(path, parts)
     if len(names) != total:
         raise InputError(f"{path} has {len(names)} lines where {total} are due, one for each row: take the whole file")
-    blank = next((row for row, name in enumerate(names) if not name), None)
-    if blank is not None:
-        raise InputError(f"{path}, line {blank + 1}: there is no name, so all rows behind it may be shifted")
     for key, part in parts.items():
         _check_part(path, key, part, names[part.offset : part.offset + part.count])
     return CombinedNames(path, names, dict(parts))

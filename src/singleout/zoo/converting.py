@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from singleout.errors import InputError
-from singleout.systems.catalog import System
+from singleout.systems.catalog import ReadsWords, System
 from singleout.zoo.catalogue import Checkpoint, checkpoints, figures_by_benchmark, find_checkpoint
+from singleout.zoo.embeddings import write_table
 from singleout.zoo.fetching import Say, by_hand, find_fetched, keep_quiet, sha256_of
 from singleout.zoo.folders import write_converted
 from singleout.zoo.loading import Opened, open_weights
 from singleout.zoo.tokenizers import has_tokenizer
+from singleout.zoo.towers import TEXT, TEXT_TOWER
+from singleout.zoo.words import CATEGORIES, read_published_table
 
 
 def convert(
@@ -26,15 +29,16 @@ def convert(
 ) -> Opened:
     """Write an official file, or a fetched checkpoint of the catalogue by name, as a folder that `load` takes.
 
-    tokenizer: a folder of tokenizer files, by default the one beside the file or in the cache. say: is told what a user
-    should know. Raises InputError as `open_weights`, and where the folder holds something and is not to be overwritten.
+    tokenizer: a folder of tokenizer files, or CLIP's table of byte pairs; by default what is beside the file or in the
+    cache. A system that reads words through a tower of its own gets that into the folder ``text``. say: is told what a
+    user should know. Raises InputError as `open_weights`, and where the folder holds something and is to be kept.
     """
     file, checkpoint = _find(official)
     opened = open_weights(file, system=system, variant=None, strict=strict)
-    if tokenizer is not None and not has_tokenizer(tokenizer):
+    if tokenizer is not None and not (tokenizer.is_file() or has_tokenizer(tokenizer)):
         raise InputError(f"{tokenizer} has no tokenizer: give a folder with the files of {opened.system.tokenizer}")
     beside = tokenizer or opened.tokenizer
-    if beside is not None and not has_tokenizer(beside):
+    if beside is not None and not (beside.is_file() or has_tokenizer(beside)):
         say(
             f"no tokenizer was found, so the folder cannot read sentences: put the files of {opened.system.tokenizer} "
             f"into {to / 'tokenizer'}"
@@ -54,7 +58,24 @@ def convert(
         tokenizer=beside,
         overwrite=overwrite,
     )
+    if isinstance(opened.system, ReadsWords):
+        _add_words(opened.system, to, beside, say)
     return opened
+
+
+def _add_words(system: ReadsWords, to: Path, tokenizer: Path | None, say: Say) -> None:
+    """Put the text tower of a system, and its table of vectors, into a converted folder, where they are here."""
+    tower = find_checkpoint(system.text_tower)
+    if find_fetched(tower) is None:
+        say(
+            f"its text encoder {tower.name} is not here, so the folder reads no names or sentences yet: singleout get "
+            f"{tower.name}, then singleout convert {tower.name} --to {to / TEXT}"
+        )
+        return
+    convert(tower.name, to / TEXT, system=TEXT_TOWER, tokenizer=tokenizer)
+    table = None if system.name_table is None else find_fetched(find_checkpoint(system.name_table))
+    if table is not None:
+        write_table(to / TEXT / CATEGORIES, read_published_table(table).numpy())
 
 
 def _find(official: str) -> tuple[Path, Checkpoint | None]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from singleout.errors import InputError
-from singleout.systems.catalog import System, find_system, model_names, system_names
+from singleout.systems.catalog import ReadsWords, System, find_system, model_names, system_names
 from singleout.systems.catalog import load as load_ready
 from singleout.zoo.catalogue import checkpoints, find_checkpoint
 from singleout.zoo.fetching import by_hand, fetch, find_fetched, sha256_of
@@ -19,6 +19,7 @@ from singleout.zoo.folders import WEIGHTS, is_converted, read_converted
 from singleout.zoo.reading import RawWeights, read_weights
 from singleout.zoo.report import LoadReport
 from singleout.zoo.tokenizers import TOKENIZER, has_tokenizer, kept_tokenizer
+from singleout.zoo.towers import TEXT_TOWER
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -47,6 +48,12 @@ class Opened:
     def segmenter(self, name: str | None = None) -> Segmenter:
         """Ready to use. name: what it calls itself, by default ``SYSTEM/VARIANT``."""
         called = name or f"{self.system.name}/{self.variant}"
+        if isinstance(self.system, ReadsWords):
+            from singleout.zoo.words import FoundWords
+
+            folder = self.source if self.source.is_dir() else self.source.parent
+            words = FoundWords(self.system.text_tower, self.system.name_table, folder, self.tokenizer)
+            return self.system.segmenter(self.network, self.variant, name=called, tokenizer=self.tokenizer, words=words)
         return self.system.segmenter(self.network, self.variant, name=called, tokenizer=self.tokenizer)
 
 
@@ -183,6 +190,8 @@ def _open_folder(folder: Path, system: str | System | None, variant: str | None,
         raise InputError(f"{folder} is not a folder of singleout convert: it has no config.json with its weights")
     converted = read_converted(folder)
     # A folder from somewhere must not choose which module is imported, so only known systems go by their name.
+    if system is None and converted.system == TEXT_TOWER.name:
+        system = TEXT_TOWER
     if system is None and converted.system not in system_names():
         raise InputError(
             f"{folder} is for the system {converted.system!r}, which this singleout does not have; "
@@ -257,6 +266,8 @@ def _as_system(system: str | System) -> System:
 def _recognise(file: Path, shapes: dict[str, tuple[int, ...]], system: str | System | None) -> tuple[System, str]:
     asked = [_as_system(system)] if system is not None else [find_system(name) for name in system_names()]
     found = [(one, variant) for one in asked if (variant := one.recognise(shapes)) is not None]
+    if not found and system is None and (tower := TEXT_TOWER.recognise(shapes)) is not None:
+        return TEXT_TOWER, tower
     if len(found) == 1:
         return found[0]
     if found:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from singleout.errors import InputError
 from singleout.zoo.pickles import array_of, check_sums, read_numpy_pickle, read_torch_file
+from singleout.zoo.scripted import read_scripted
 from singleout.zoo.sniff import check_is_weights
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def read_weights(file: Path) -> RawWeights:
     kind = check_is_weights(file)
     if kind == "safetensors":
         return RawWeights(_read_safetensors(file))
+    if kind == "scripted":
+        return RawWeights(read_scripted(file))
     if kind == "torch":
         check_sums(file)
     try:

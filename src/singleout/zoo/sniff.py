@@ -8,7 +8,7 @@ from typing import Literal
 
 from singleout.errors import InputError
 
-Kind = Literal["torch", "legacy", "pickle", "safetensors"]
+Kind = Literal["torch", "legacy", "pickle", "safetensors", "scripted"]
 
 # The pickled magic number that torch.save began files with until 2020.
 _LEGACY = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -50,7 +50,7 @@ def _look_into_zip(file: Path, name: str | Path) -> Kind:
     except (zipfile.BadZipFile, ValueError, OSError) as error:
         raise InputError(f"{name} is damaged: its table of contents cannot be read ({error})") from error
     if any(entry.endswith("/constants.pkl") for entry in inside):
-        raise InputError(f"{name} is a TorchScript program, not plain weights: singleout runs no programs from files")
+        return "scripted"
     if not any(entry.endswith("/data.pkl") for entry in inside):
         raise InputError(f"{name} is a zip of something else than weights: unpack it, and give the .pth inside")
     return "torch"

@@ -12,7 +12,7 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,7 @@ def read_stored(file: Path) -> Any:
             inside = next(name for name in entries if name.endswith("/data.pkl"))
             content = io.BytesIO(archive.read(inside))
         refuse_far_places(content)
-        return _StoredReader(file, inside.removesuffix("data.pkl"), entries, content).load()
+        return StoredReader(file, inside.removesuffix("data.pkl"), entries, content).load()
     except StrangeError as error:
         raise InputError(strange(file, error)) from error
     except (MemoryError, KeyboardInterrupt):
@@ -141,7 +141,7 @@ class _Storage:
     checksum: int
 
 
-class _StoredReader(pickle.Unpickler):
+class StoredReader(pickle.Unpickler):
     """Builds containers, and tensors as places in the file."""
 
     def __init__(self, file: Path, top: str, entries: dict[str, zipfile.ZipInfo], content: io.BytesIO) -> None:

@@ -15,8 +15,7 @@ from torch.nn import functional as F
 from singleout.errors import InputError
 from singleout.nn.text.clip import ClipTextTower
 from singleout.nn.text.tokens import Tokenizer
-from singleout.vocabularies import REGIONCLIP, VILD, bare_words
-from singleout.vocabularies.combined import packaged_names
+from singleout.vocabularies import REGIONCLIP, VILD, bare_words, packaged_names
 
 OnNames = Callable[[int, int], None]
 """Called with the names that are done and all there are."""
