@@ -12,11 +12,15 @@ from torch.nn import functional as F
 from singleout.nn.backbones.resnet import FrozenBatchNorm
 
 
-def conv_then_norm(x: Tensor, conv: nn.Conv2d, norm: FrozenBatchNorm) -> Tensor:
+def conv_then_norm(
+    x: Tensor, conv: nn.Conv2d, norm: FrozenBatchNorm, *, relu: bool = False, add: Tensor | None = None
+) -> Tensor:
     """Convolution and norm one after the other, as the official code has them; ours puts the one into the other."""
     scale, shift = norm.scale_shift()
     out = F.conv2d(x.contiguous(), conv.weight, None, conv.stride, conv.padding, conv.dilation, conv.groups)
-    return out * scale[:, None, None] + shift[:, None, None]
+    out = out * scale[:, None, None] + shift[:, None, None]
+    out = out if add is None else out.add_(add)
+    return out.relu_() if relu else out
 
 
 @contextmanager

@@ -60,11 +60,13 @@ class Sampler:
 
     def __init__(self, attention: DeformableAttention, shapes: Shapes, device: torch.device) -> None:
         heads, levels, points = attention.num_heads, attention.num_levels, attention.num_points
-        self.shapes, self.heads, self.grid = shapes, heads, (heads, levels, points)
+        self.shapes, self.heads = shapes, heads
         layout = Layout.of(shapes, device, heads)
-        self._last = (layout.width + 1, layout.height + 1)
-        self._pitch = layout.pitch * heads
-        self._first = layout.start * heads + torch.arange(heads, device=device)[:, None, None]
+        # One number for each place of a token: rows as long as that are what a processor takes many of at once.
+        self._last = tuple(_each_place(edge + 1, heads, points) for edge in (layout.width, layout.height))
+        self._pitch = _each_place(layout.pitch * heads, heads, points)
+        first = layout.start * heads + torch.arange(heads, device=device)[:, None, None]
+        self._first = _each_place(first, heads, points)
         self._table_shape = (layout.rows, heads, attention.value_proj.out_features // heads)
         self._rows_shape = (sum(height * width for height, width in shapes), heads, 4, levels * points)
         self._device = device
@@ -74,16 +76,18 @@ class Sampler:
         """value: (tokens, width). places: (tokens, 3 * places), of `Around`. Returns (tokens, width)."""
         scratch = self._scratch()
         self._fill(scratch.table, value)
-        x, y, weight = places.view(len(places), 3, *self.grid).unbind(1)
+        x, y, weight = places.view(len(places), 3, -1).unbind(1)
         x, y = (torch.minimum(part.clamp(min=0), last) for part, last in zip((x, y), self._last, strict=True))
         left, top = x.floor(), y.floor()
         chosen, shares = scratch.rows, scratch.shares
-        _weigh(shares, x.sub_(left), y.sub_(top), weight.flatten(2).softmax(-1).view_as(x))
+        heads = (len(places), self.heads, -1)
+        right, lower = x.sub_(left).view(heads), y.sub_(top).view(heads)
+        _weigh(shares, right, lower, weight.reshape(heads).softmax(-1))
         # Rows are counted as float32, which is exact for as many as a table may have.
-        rows = left.mul_(self.heads).addcmul_(top, self._pitch).add_(self._first).flatten(2)
-        chosen[:, :, 0] = rows
+        rows = left.mul_(self.heads).addcmul_(top, self._pitch).add_(self._first)
+        chosen[:, :, 0] = rows.view(heads)
         torch.add(chosen[:, :, 0], self.heads, out=chosen[:, :, 1])
-        chosen[:, :, 2] = rows.view_as(left).add_(self._pitch).flatten(2)
+        chosen[:, :, 2] = rows.add_(self._pitch).view(heads)
         torch.add(chosen[:, :, 2], self.heads, out=chosen[:, :, 3])
         bags, table = len(places) * self.heads, scratch.table.flatten(0, 1)
         found = F.embedding_bag(chosen.view(bags, -1), table, per_sample_weights=shares.view(bags, -1), mode="sum")
@@ -108,9 +112,16 @@ class Sampler:
             begin, used = begin + height * width, used + size
 
 
+def _each_place(numbers: Tensor, heads: int, points: int) -> Tensor:
+    """numbers: (levels, 1) or (heads, levels, 1), one for each place of a token: (heads * levels * points)."""
+    return numbers.expand(heads, -1, points).flatten()
+
+
 def _weigh(shares: Tensor, right: Tensor, lower: Tensor, weight: Tensor) -> None:
-    """Fill in the four shares of each place, from how far it is from the cell to its left and above."""
-    shares = shares.view(*right.shape[:2], 4, *right.shape[2:])
+    """Fill in the four shares of each place, from how far it is from the cell to its left and above.
+
+    shares: (tokens, heads, 4, places). right, lower, weight: (tokens, heads, places).
+    """
     lower.mul_(weight)
     upper = weight.sub_(lower)
     torch.mul(upper, right, out=shares[:, :, 1])

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from singleout.nn.convolution import FoldedConv
+
 
 @dataclass(frozen=True)
 class ResNetConfig:
@@ -48,25 +50,25 @@ class FrozenBatchNorm(nn.Module):
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
         self.keeps = False
-        self._kept: tuple[tuple[Tensor, int, torch.device], Tensor, Tensor] | None = None
+        self._kept: tuple[tuple[Tensor, int, torch.device], FoldedConv] | None = None
 
     def scale_shift(self) -> tuple[Tensor, Tensor]:
         """Scale and shift, each (channels,)."""
         scale = self.weight * (self.running_var + self.eps).rsqrt()
         return scale, self.bias - self.running_mean * scale
 
-    def fold(self, conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
-        """Weights and bias of the convolution before it with the norm inside."""
+    def fold(self, conv: nn.Conv2d) -> FoldedConv:
+        """The convolution before it with the norm inside."""
         keeps = self.keeps and not torch.is_grad_enabled()
         # Which weights they are, how often they were changed, and where they are now.
         of = (conv.weight, 0 if conv.weight.is_inference() else conv.weight._version, conv.weight.device)
         if keeps and self._kept is not None and self._kept[0][0] is of[0] and self._kept[0][1:] == of[1:]:
-            return self._kept[1:]
+            return self._kept[1]
         scale, shift = self.scale_shift()
-        kernel = conv.weight * scale[:, None, None, None]
+        folded = FoldedConv(conv.weight * scale[:, None, None, None], shift, conv, kept=keeps)
         if keeps:
-            self._kept = of, kernel, shift
-        return kernel, shift
+            self._kept = of, folded
+        return folded
 
 
 def keep_folded(module: nn.Module) -> None:
@@ -79,10 +81,14 @@ def keep_folded(module: nn.Module) -> None:
             part.keeps = True
 
 
-def conv_norm(x: Tensor, conv: nn.Conv2d, norm: FrozenBatchNorm) -> Tensor:
-    """Convolution and norm at once: the scale goes into the weights, which is far smaller than the map."""
-    kernel, shift = norm.fold(conv)
-    return F.conv2d(x, kernel, shift, conv.stride, conv.padding, conv.dilation, conv.groups)
+def conv_norm(
+    x: Tensor, conv: nn.Conv2d, norm: FrozenBatchNorm, *, relu: bool = False, add: Tensor | None = None
+) -> Tensor:
+    """Convolution and norm at once: the scale goes into the weights, which is far smaller than the map.
+
+    add: of the result's shape, added to it. relu: what is negative then becomes zero.
+    """
+    return norm.fold(conv)(x, relu=relu, add=add)
 
 
 class _Block(nn.Module):
@@ -120,9 +126,8 @@ class BasicBlock(_Block):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (batch, in_channels, height, width)."""
-        out = conv_norm(x, self.conv1, self.bn1).relu_()
-        out = conv_norm(out, self.conv2, self.bn2)
-        return out.add_(self._around(x)).relu_()
+        out = conv_norm(x, self.conv1, self.bn1, relu=True)
+        return conv_norm(out, self.conv2, self.bn2, relu=True, add=self._around(x))
 
 
 class Bottleneck(_Block):
@@ -140,10 +145,9 @@ class Bottleneck(_Block):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (batch, in_channels, height, width)."""
-        out = conv_norm(x, self.conv1, self.bn1).relu_()
-        out = conv_norm(out, self.conv2, self.bn2).relu_()
-        out = conv_norm(out, self.conv3, self.bn3)
-        return out.add_(self._around(x)).relu_()
+        out = conv_norm(x, self.conv1, self.bn1, relu=True)
+        out = conv_norm(out, self.conv2, self.bn2, relu=True)
+        return conv_norm(out, self.conv3, self.bn3, relu=True, add=self._around(x))
 
 
 class ResNet(nn.Module):
@@ -180,7 +184,7 @@ class ResNet(nn.Module):
     def forward(self, frames: Tensor) -> list[Tensor]:
         """frames: (batch, time, 3, height, width). Returns a map (batch * time, channels, h, w) a stage."""
         x = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        x = F.max_pool2d(conv_norm(x, self.conv1, self.bn1).relu_(), 3, stride=2, padding=1)
+        x = F.max_pool2d(conv_norm(x, self.conv1, self.bn1, relu=True), 3, stride=2, padding=1)
         maps = []
         for stage in self.stages():
             x = stage(x)

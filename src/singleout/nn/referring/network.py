@@ -165,7 +165,7 @@ class ReferringNetwork(nn.Module, ABC):
         """
         apart = keep is None and not sees_time(self.config.backbone)
         step = max(1, self.rows_at_once // len(frames)) if apart and not torch.is_grad_enabled() else frames.shape[1]
-        found = list(side_by_side(lambda part: self._look_at(part, keep), frames.split(step, dim=1), frames.device))
+        found = [self._look_at(part, keep) for part in frames.split(step, dim=1)]
         finest, *levels = (torch.cat(maps, dim=1) for maps in zip(*found, strict=True))
         if padding is not None and keep is not None:
             padding = _kept(padding, keep)
