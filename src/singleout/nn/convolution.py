@@ -26,6 +26,7 @@ class FoldedConv:
 
     def __init__(self, weight: Tensor, bias: Tensor, conv: nn.Conv2d, *, kept: bool = False) -> None:
         self.bias, self.kept = bias, kept
+        self._laid_for: tuple[int, ...] = ()
         self._weight = weight
         self._steps: tuple[Any, ...] = (conv.stride, conv.padding, conv.dilation, conv.groups)
 
@@ -33,24 +34,29 @@ class FoldedConv:
         """x: (batch, in, height, width). add: of the result's shape. relu: what is negative then becomes zero."""
         if self.kept and _joins(x):
             return self._joined(x, relu=relu, add=add)
-        weight = self._weight.to_dense() if self._weight.is_mkldnn else self._weight
-        out = F.conv2d(x, weight, self.bias, *self._steps)
+        out = F.conv2d(x, self._dense(), self.bias, *self._steps)
         out = out if add is None else out.add_(add)
         return out.relu_() if relu else out
+
+    def _dense(self) -> Tensor:
+        return self._weight.to_dense() if self._weight.is_mkldnn else self._weight
 
     def _joined(self, x: Tensor, *, relu: bool, add: Tensor | None) -> Tensor:
         stride, *others = self._steps
         padding, dilation, groups = others
-        if not self._weight.is_mkldnn:
-            weight = self._weight.contiguous(memory_format=torch.channels_last)
-            self._weight = _LAY_OUT(weight, padding, stride, dilation, groups, None)
+        weight, shape = self._weight, tuple(x.shape)
+        if shape != self._laid_for:
+            # Which layout is best depends on the size: of one for another size each call is many times slower.
+            dense = self._dense().contiguous(memory_format=torch.channels_last)
+            weight = _LAY_OUT(dense, padding, stride, dilation, groups, shape)
+            self._weight, self._laid_for = weight, shape
         steps = (padding, stride, dilation, groups)
         out: Tensor
         if add is None:
-            out = _POINTWISE(x, self._weight, self.bias, *steps, "relu" if relu else "none", [], None)
+            out = _POINTWISE(x, weight, self.bias, *steps, "relu" if relu else "none", [], None)
         else:
             after = "relu" if relu else None
-            out = _POINTWISE.binary(x, add, self._weight, self.bias, *steps, "add", 1.0, after, [], None)
+            out = _POINTWISE.binary(x, add, weight, self.bias, *steps, "add", 1.0, after, [], None)
         return out
 
 
