@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from tests.parity.goldens import CannotReplayError, Comparison, Context, Values, arrays_of, spec_of
+from tests.parity.goldens import CannotReplayError, Comparison, Context, Golden, Values, arrays_of, spec_of
 from tests.parity.text_towers import univs_words
+from tests.parity.weights import shapes_of
 
+from singleout.nn.text.clip import ClipTextTower, convert_names, find_tower
 from singleout.nn.text.words import ClipWords
 from singleout.vocabularies import REGIONCLIP, bare_words
 
@@ -21,12 +23,20 @@ CASE = "text encoder on BPE tokens"
 
 def claims(path: Path) -> bool:
     """See `tests.parity.check`."""
+    if path.name.startswith("keys-"):
+        # A whole CLIP has pictures as well, and is another system's.
+        shapes = shapes_of(path)
+        found = find_tower(shapes)
+        return found is not None and found[0] == "" and not any(name.startswith("visual.") for name in shapes)
     return "name_tokens" in arrays_of(path) and spec_of(path).get("case") == CASE
 
 
 def replay(path: Path, context: Context) -> Iterator[Comparison]:
     """See `tests.parity.check`."""
     golden = context.open(path)
+    if path.name.startswith("keys-"):
+        yield from _names(golden, shapes_of(path))
+        return
     spec = golden.spec
     words = univs_words(path, context, spec["salt"], spec["keys"])
     for kind in ("names", "expressions"):
@@ -45,6 +55,23 @@ def replay(path: Path, context: Context) -> Iterator[Comparison]:
         vectors = words.tower.texts(words.tokens([template.format(first) for template in REGIONCLIP]))
     (every,) = _strides(spec, "first_expression_eot_templates", 1)
     yield golden.compare("first_expression_eot_templates", vectors[:, ::every].numpy())
+
+
+def _names(golden: Golden, shapes: dict[str, tuple[int, ...]]) -> Iterator[Comparison]:
+    """Every official name has its place in the tower, and no place is left."""
+    for name in golden.names():
+        golden.input(name)
+    found = find_tower(shapes)
+    assert found is not None
+    with torch.device("meta"):
+        own = ClipTextTower(found[1]).state_dict()
+    conversion = convert_names({name: torch.empty(shape, device="meta") for name, shape in shapes.items()})
+    theirs, ours = (
+        np.array(sorted(f"{name} {tuple(tensor.shape)}" for name, tensor in state.items()))
+        for state in (conversion.state, own)
+    )
+    yield Comparison("names and shapes", ours, theirs)
+    yield Comparison("names without a place", len(conversion.ignored), 0)
 
 
 def _strides(spec: dict[str, Any], name: str, count: int) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.bpe_table import MISSING
 from tests.parity.check import find, load_replayers, replay, replayers
 from tests.shared_data import SHARED
 
@@ -30,6 +31,8 @@ ALL_OTHERS = [
 def assert_equal(golden: Path, shared: Path) -> None:
     lines = list(replay(golden, shared))
     assert lines
+    if any(MISSING in line.error for line in lines):
+        pytest.skip(MISSING)
     assert all(line.passed for line in lines), "\n".join(str(line) for line in lines if not line.passed)
 
 
