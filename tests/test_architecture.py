@@ -160,7 +160,8 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_rooms_that_know_no_model_load_no_torch():
-    light = ("prompts", "tracks", "media", "exports", "vocabularies", "segmenter", "runs", "data", "evaluation", "fusion", "cli")
+    light = {"prompts", "tracks", "media", "exports", "vocabularies", "segmenter", "runs", "data", "evaluation"}
+    light |= {"fusion", "cli"}
     modules = sorted(module for module in MODULES if room_of(module) in light)
     assert not loaded_by(modules) & {"torch", "transformers", "huggingface_hub"}
 

@@ -115,6 +115,32 @@ def test_refinement_goes_forwards_then_backwards():
         assert not list(refine(lambda options: system.tracker(size, options), video, 2, ids[2] > 9))
 
 
+@pytest.mark.parametrize("keep_memory", [True, False])
+def test_options_ask_for_the_refinement(keep_memory):
+    system = tiny(num_ids=10)
+    frames, ids = draw_video(5, 2)
+    mark = Mask(np.where(ids[2] == 1, 7, 0), frame=2)
+    with Video(frames) as video:
+        stream = system.stream(video, mark, keep_memory=keep_memory, open_ids=True)
+        found = {masks.frame: masks.binary()[0] for masks in stream}
+        wanted = refine(
+            lambda options: system.tracker((HEIGHT, WIDTH), options, open_ids=True),
+            video,
+            2,
+            ids[2] == 1,
+            Options(),
+            keep_memory=keep_memory,
+        )
+        assert list(stream.objects) == [7]
+        for frame, mask in wanted:
+            assert np.array_equal(found.pop(frame), mask)
+        assert not found
+        with pytest.raises(InputError, match="for one object"):
+            system.stream(video, Mask(ids[2], frame=2), keep_memory=True)
+    with pytest.raises(InputError, match="a session of"):
+        system.session(mark, open_ids=True)
+
+
 @pytest.mark.parametrize("kind", ["aot", "deaot"])
 def test_a_tiny_network_learns_a_clip(kind):
     network = tiny(kind).network.train().requires_grad_(True)

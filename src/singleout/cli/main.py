@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("singleout.cli.export", "write the tracks of a finished run in other formats"),
     "info": ("singleout.cli.info", "show what is known of a video: size, frames, shots, sound"),
     "run": ("singleout.cli.run", "let a model predict a whole benchmark, and pack what its server takes"),
+    "fuse": ("singleout.cli.fuse", "make the masks of several models one, by a pipeline of steps"),
     "eval": ("singleout.cli.eval", "score predictions as the official evaluators of benchmarks do"),
     "models": ("singleout.cli.models", "list the models and published checkpoints, or show one with its scores"),
     "get": ("singleout.cli.get", "fetch a checkpoint that others publish"),

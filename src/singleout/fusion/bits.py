@@ -8,12 +8,15 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from singleout.evaluation.metrics.region import ratio
+
 Bool = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 # Masks are mostly runs of equal bytes, which the fastest level packs nearly as small as the slowest.
 _LEVEL = 1
 _STEPS = 256
+_COUNTS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
 
 
 def as_bits(mask: Bool) -> Bytes:
@@ -33,9 +36,14 @@ def pack(content: Bytes) -> bytes:
     return zlib.compress(content.data, _LEVEL)
 
 
+def unpack_packed(packed: bytes, height: int, width: int) -> Bytes:
+    """What `as_bits` gave. Raises ValueError for bytes that are no mask of this size."""
+    return _unpacked(packed, -(-height * width // 8))
+
+
 def unpack_bits(packed: bytes, height: int, width: int) -> Bool:
     """The mask that was packed. Raises ValueError for bytes that are no mask of this size."""
-    content = _unpacked(packed, -(-height * width // 8))
+    content = unpack_packed(packed, height, width)
     return np.unpackbits(content, count=height * width).reshape(height, width).view(np.bool_)
 
 
@@ -43,6 +51,16 @@ def unpack_steps(packed: bytes, height: int, width: int) -> Floats:
     """The probabilities that were packed, each the middle of its step. Raises ValueError as `unpack_bits`."""
     content = _unpacked(packed, height * width)
     return ((content.astype(np.float32) + np.float32(0.5)) / np.float32(_STEPS)).reshape(height, width)
+
+
+def overlap(first: Bytes, second: Bytes) -> float:
+    """Intersection over union of two masks as bits; 1 where both are empty."""
+    return ratio(num_set(first & second), num_set(first | second))
+
+
+def num_set(packed: Bytes) -> int:
+    """How many pixels are in a mask, given as bits."""
+    return int(_COUNTS[packed].sum(dtype=np.int64))
 
 
 def sigmoid(logits: Floats) -> Floats:

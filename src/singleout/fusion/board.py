@@ -19,7 +19,7 @@ from singleout.fusion.tools import Tools
 from singleout.runs.folder import fingerprint_of
 
 _FORMAT = 1
-DONE, STALE, MISSING, WAITING = "done", "to be made anew", "to be made", "waits for others"
+DONE, STALE, MISSING, WAITING = "done", "to be made anew", "to be made", "waiting for others"
 
 
 class Board:
@@ -28,7 +28,7 @@ class Board:
     def __init__(self, pipeline: Pipeline, videos: Sequence[ReferringVideo], out: Path, tools: Tools) -> None:
         self.pipeline, self.videos, self.out, self.tools = pipeline, videos, out, tools
         self._settings: dict[str, Mapping[str, Any]] = {}
-        self._facts: dict[tuple[str, str], Any] = {}
+        self._facts: dict[tuple[str, str], str] = {}
         self._done: dict[tuple[str, str], str] = {}
 
     def product(self, step: Step, video: ReferringVideo) -> Path:
@@ -51,7 +51,8 @@ class Board:
             self._settings[step.name] = step.settings(self.tools)
         place = (step.name, video.name)
         if place not in self._facts:
-            self._facts[place] = step.facts(video, self.tools)
+            # Of a member in pictures these are thousands of numbers for each video.
+            self._facts[place] = fingerprint_of({"facts": step.facts(video, self.tools)})
         return fingerprint_of(
             {
                 "format": _FORMAT,
@@ -85,5 +86,5 @@ class Board:
 
     def num_bytes(self, step: Step) -> int:
         """What the products of a step take on disk."""
-        paths = (self.product(step, video) for video in self.videos)
-        return sum(path.stat().st_size for path in paths if path.is_file())
+        paths = [self.product(step, video) for video in self.videos]
+        return sum(path.stat().st_size for path in (*paths, *step.beside(self.out)) if path.is_file())

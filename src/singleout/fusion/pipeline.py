@@ -23,6 +23,7 @@ from singleout.fusion.steps.predict import PredictStep
 from singleout.fusion.steps.propagate import PropagateStep
 from singleout.fusion.steps.vote import VoteStep
 from singleout.fusion.tools import Model
+from singleout.runs.folder import fingerprint_of
 
 LAYOUTS = ("ref-youtube-vos", "mevis")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -49,7 +50,11 @@ class Quirk:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """See the module. layout, split: of the data. steps: by name, each after those that it needs."""
+    """See the module.
+
+    layout, split: of the data. steps: by name, each after those that it needs. source: what messages call the file.
+    identity: a hash of all that it says of models and steps. models: those that it names.
+    """
 
     title: str
     layout: str
@@ -58,6 +63,7 @@ class Pipeline:
     steps: Mapping[str, Step]
     about: str = ""
     source: str = ""
+    identity: str = ""
     models: Mapping[str, Model] = field(default_factory=dict)
 
     def wanted(self) -> list[str]:
@@ -98,15 +104,24 @@ def load_pipeline(
     quirks: those that are switched otherwise than the file says. models, weights: of models that the file names, in
     place of its own. Raises InputError, naming the part of the file, for whatever is unknown, missing or circular.
     """
+    return parse_pipeline(text_of(source), str(source), quirks=quirks, models=models, weights=weights)
+
+
+def text_of(source: str | Path) -> str:
+    """The text of a pipeline file, or of one that comes with the package. Raises InputError where there is none."""
     path = Path(source)
-    known = shipped()
-    if not path.is_file() and str(source) not in known:
+    if not path.is_file():
+        known = shipped()
+        if str(source) in known:
+            return known[str(source)]
         raise InputError(
             f"{source}: there is no such pipeline file, nor does one come with singleout under this name; it has: "
             f"{', '.join(known)}"
         )
-    content = known[str(source)] if not path.is_file() else _text_of(path)
-    return parse_pipeline(content, str(source), quirks=quirks, models=models, weights=weights)
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
 
 
 def parse_pipeline(
@@ -141,15 +156,18 @@ def parse_pipeline(
     if not listed:
         raise InputError(f"{source}, steps: there is none")
     steps: dict[str, Step] = {}
-    for name, entry in listed.items():
+    declared = {name: _switched(entry, active, f"{source}, step {shown(name)}") for name, entry in listed.items()}
+    for name, entry in declared.items():
         if not _NAME.fullmatch(name):
             raise InputError(f"{source}, step {shown(name)}: a name has letters, digits, - and _ only")
         where = f"{source}, step {name}"
-        steps[name] = _step(where, name, _switched(entry, active, where), named)
+        steps[name] = _step(where, name, entry, named)
     _check_names(source, steps)
     ordered = _ordered(source, steps)
     _keep_soft(source, ordered)
-    return Pipeline(title, layout, split, switches, ordered, about, source, named)
+    said = {name: [model.model, model.weights, model.options] for name, model in named.items()}
+    identity = fingerprint_of({"models": said, "steps": declared})
+    return Pipeline(title, layout, split, switches, ordered, about, source, identity, named)
 
 
 def _step(where: str, name: str, entry: Any, models: Mapping[str, Model]) -> Step:
@@ -268,13 +286,6 @@ def _switched(value: Any, active: Mapping[str, bool], where: str) -> Any:
 _LEFT_OUT = object()
 
 
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-
-
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """Refuses a name that comes twice, of which YAML would silently take the last."""
 
@@ -290,4 +301,9 @@ def _mapping_once(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -
     return found
 
 
+# A date is no value of a pipeline, but may be the name of something.
+_Loader.yaml_implicit_resolvers = {
+    start: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
+    for start, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_once)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from singleout.data import referring
 from singleout.data.records import ReferringVideo
@@ -21,14 +21,30 @@ from singleout.runs.folder import fingerprint_of
 _PAUSE = 0.1
 
 
-@dataclass(frozen=True)
-class Told:
-    """Who is told of what happens. begin: of a step, how many products it has and how many are done already. made: of
-    each product that appears, whoever made it."""
+class Listener(Protocol):
+    """Who is told of what happens."""
 
-    begin: Callable[[Step, int, int], None] = lambda step, total, done: None
-    made: Callable[[Step], None] = lambda step: None
-    end: Callable[[Step], None] = lambda step: None
+    def begin(self, step: Step, total: int, done: int) -> None:
+        """A step begins, with so many products, of which some are done already."""
+
+    def made(self, step: Step) -> None:
+        """A product has appeared, whoever made it."""
+
+    def end(self, step: Step) -> None:
+        """The step is done, or was stopped."""
+
+
+class Nobody:
+    """A `Listener` that does nothing."""
+
+    def begin(self, step: Step, total: int, done: int) -> None:
+        """See `Listener`."""
+
+    def made(self, step: Step) -> None:
+        """See `Listener`."""
+
+    def end(self, step: Step) -> None:
+        """See `Listener`."""
 
 
 def read_videos(
@@ -69,15 +85,16 @@ def check(board: Board, names: Sequence[str], *, alone: bool = False) -> None:
         step.check(board.videos, board.tools)
 
 
-def run(board: Board, names: Sequence[str], told: Told | None = None, *, alone: bool = False) -> dict[str, Path]:
+def run(board: Board, names: Sequence[str], told: Listener | None = None, *, alone: bool = False) -> dict[str, Path]:
     """Make whatever is not done of these steps; returns what comes of all videos together, by step.
 
     names, alone: as of `check`, which is done first. Raises InputError for bad input and a full disk, StoppedError
     where the user asked to stop; every product that is done is kept.
     """
-    told = told or Told()
+    told = told or Nobody()
     reuse_freed_memory()
-    identity = fingerprint_of({name: dict(step.settings(board.tools)) for name, step in board.pipeline.steps.items()})
+    asked = [[video.name, video.frame_names, [each.id for each in video.sentences]] for video in board.videos]
+    identity = fingerprint_of({"pipeline": board.pipeline.identity, "videos": asked})
     check(board, names, alone=alone)
     made: dict[str, Path] = {}
     with SharedFolder(board.out, identity) as folder:
@@ -93,7 +110,7 @@ def run(board: Board, names: Sequence[str], told: Told | None = None, *, alone: 
     return made
 
 
-def _run_step(board: Board, step: Step, folder: SharedFolder, told: Told) -> None:
+def _run_step(board: Board, step: Step, folder: SharedFolder, told: Listener) -> None:
     left = [video for video in board.videos if board.digest(step, video) is None]
     told.begin(step, len(board.videos), len(board.videos) - len(left))
     try:

@@ -22,6 +22,7 @@ from singleout.data.records import ReferringVideo
 from singleout.errors import InputError
 from singleout.exports.pictures import read_numbers
 from singleout.fusion.store import Scores
+from singleout.runs.folder import fingerprint_of
 from singleout.zoo.stored import StoredTensor, read_stored
 
 Values = npt.NDArray[Any]
@@ -33,11 +34,11 @@ class Source(ABC):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._seen: dict[str, Any] = {}
+        self._seen: dict[str, str] = {}
 
     def check_unchanged(self, video: ReferringVideo) -> None:
         """Raise InputError where the files of a video are no longer what they were when this was first called."""
-        now = self.state(video)
+        now = fingerprint_of({"state": self.state(video)})
         if self._seen.setdefault(video.name, now) != now:
             raise InputError(
                 f"{self.path} changed during the run (video {video.name}): run again; whatever does not depend on it "
@@ -128,7 +129,7 @@ class TorchSource(Source):
             scores = self._scores(video, sentence.id)
             if scores is not None and len(scores) != shape[0]:
                 raise self.wrong(video, sentence.id, f"has {len(scores)} scores for {shape[0]} frames")
-            sizes[shape[1:]] = sentence.id
+            sizes.setdefault(shape[1:], sentence.id)
         return _one_size(self, video, sizes)
 
     def masks(self, video: ReferringVideo, sentence: str) -> Iterator[Values]:
@@ -195,7 +196,7 @@ class ArraySource(Source):
             if len(shape) != 3 or shape[0] != len(video.frame_names):
                 due = f"a mask for each of its {len(video.frame_names)} frames"
                 raise self.wrong(video, sentence.id, f"has masks of shape {list(shape)}, expected {due}")
-            sizes[shape[1:]] = sentence.id
+            sizes.setdefault(shape[1:], sentence.id)
         return _one_size(self, video, sizes)
 
     def masks(self, video: ReferringVideo, sentence: str) -> Iterator[Values]:
@@ -274,7 +275,7 @@ class PictureSource(Source):
                 some = min(there ^ wanted)
                 word = "no" if some in wanted else "a strange"
                 raise self.wrong(video, sentence.id, f"has {word} picture {some}: expected one for each of its frames")
-            sizes[_picture_size(folder / min(wanted))] = sentence.id
+            sizes.setdefault(_picture_size(folder / min(wanted)), sentence.id)
         return _one_size(self, video, sizes)
 
     def masks(self, video: ReferringVideo, sentence: str) -> Iterator[Values]:

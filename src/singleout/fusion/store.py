@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from singleout.errors import InputError
 from singleout.fusion import bits
-from singleout.fusion.bits import Bool, Floats
+from singleout.fusion.bits import Bool, Bytes, Floats
 from singleout.media.atomic import atomic_path
 
 Scores = npt.NDArray[np.float64]
@@ -73,8 +73,10 @@ class MaskWriter:
         self._file.write(packed)
 
     def same(self, sentence: str, as_: str) -> None:
-        """Give a sentence the masks that another one has got."""
+        """Give a sentence the masks, and scores, that another one has got."""
         self._places[sentence] = list(self._places[as_])
+        if as_ in self._scores:
+            self._scores[sentence] = self._scores[as_]
 
     def score(self, sentence: str, scores: Sequence[float] | Scores) -> None:
         """The scores of a sentence: (num_frames,)."""
@@ -133,6 +135,13 @@ class MaskReader:
         else:
             mask = self._read(sentence, frame, bits.unpack_bits)
         return mask
+
+    def bits(self, sentence: str, frame: int) -> Bytes:
+        """The mask as packed bits, rows one after the other: an eighth of its pixels in bytes."""
+        if self.soft:
+            return bits.as_bits(self.mask(sentence, frame))
+        packed: Bytes = self._read(sentence, frame, bits.unpack_packed)
+        return packed
 
     def probabilities(self, sentence: str, frame: int) -> Floats:
         """The same as probabilities, (height, width) float32, 0 and 1 where only bits are kept."""

@@ -48,7 +48,7 @@ class Referring(Benchmark):
         """See `Benchmark.evaluate`."""
         videos = self._videos(data)
         for video in videos:
-            _check_truth(video)
+            check_truth(video)
         top = "" if self.mevis and not (predictions / _TOP).is_dir() else _TOP
         folder = top_folder(predictions, [video.name for video in videos], top)
         for video in videos:
@@ -60,7 +60,7 @@ class Referring(Benchmark):
             images = dict(zip(video.frame_names, video.images, strict=True))
             for sentence in video.sentences:
                 answers = folder / video.name / sentence.id
-                truth, found = partial(_truth, video, sentence), partial(_predicted, answers)
+                truth, found = partial(true_mask, video, sentence), partial(_predicted, answers)
                 pairs = _pairs(video, truth, answers)
                 j, f = sentence_scores(pairs, where=f"{video.name}, sentence {sentence.id}")
                 mean_j, mean_f = gathered.add(j, f)
@@ -135,7 +135,8 @@ def _joined(answers: Sequence[Tracks]) -> tuple[Tracks, list[tuple[int, ...]]]:
     return together, meant
 
 
-def _check_truth(video: ReferringVideo) -> None:
+def check_truth(video: ReferringVideo) -> None:
+    """Raise InputError where the truth of a video is not there, or does not say what each sentence means."""
     if not (video.truth or video.sentence_truth or video.masks):
         raise InputError(
             f"the truth of {video.name} is not part of the data set: give --truth with a folder of <video>/<frame>.png "
@@ -173,7 +174,8 @@ def _pairs(video: ReferringVideo, truth: partial[Bool], answers: Path) -> Iterat
         yield predicted, true
 
 
-def _truth(video: ReferringVideo, sentence: Sentence, frame: str) -> Bool:
+def true_mask(video: ReferringVideo, sentence: Sentence, frame: str) -> Bool:
+    """What a sentence means in a frame, by its name: (height, width) bool."""
     if video.sentence_truth:
         return read_numbers(video.sentence_truth[sentence.id][frame]) > 0
     if video.truth:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -53,7 +53,7 @@ def page(evaluation: Evaluation) -> Iterator[str]:
         yield spread([each.score for each in ranked], [_title(each) for each in ranked], unit)
     worst = [each for each in ranked if each.series or each.look is not None][:MOST_SHOWN]
     if worst:
-        yield f"\n<h2>The worst {len(worst)} of {len(ranked)}</h2>\n<p>{_keys()}</p>\n"
+        yield f"\n<h2>The worst {len(worst)} of {len(ranked)}</h2>\n<p>{_keys(evaluation.keys)}</p>\n"
         for each in worst:
             yield _object(each, evaluation.decimals)
     for name, rows in evaluation.parts.items():
@@ -99,9 +99,9 @@ def _table(rows: Mapping[str, Mapping[str, float]], decimals: int, corner: str) 
     return "\n".join(lines) + "</tbody></table>"
 
 
-def _keys() -> str:
-    named = ((FOUND, "found"), (WRONG, "wrongly taken"), (MISSED, "missed"))
-    return "".join(f'<span class="key" style="background:rgb{colour}"></span>{text}' for colour, text in named)
+def _keys(texts: Sequence[str]) -> str:
+    named = zip((FOUND, WRONG, MISSED), texts, strict=True)
+    return "".join(f'<span class="key" style="background:rgb{colour}"></span>{escape(text)}' for colour, text in named)
 
 
 def _title(each: ObjectResult) -> str:

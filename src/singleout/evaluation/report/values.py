@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """One frame of an object, to be drawn.
+    """One frame of an object, to be drawn: what is in both masks, in the predicted one only, in the true one only.
 
     title: of the frame. truth, predicted: (height, width) bool. picture: (height, width, 3) uint8 RGB, None where the
     frames of the data set are not at hand.
@@ -50,7 +50,8 @@ class Evaluation:
     table: the official numbers by their official names, in their order and units. decimals: with which they are
     printed. objects: a result for each object of the truth, in the order of the data set. parts: further tables, such
     as one row a category: by title, then by row, then by column. files: the official evaluator's own result files, text
-    by name. notes: lines that a reader of the numbers should know. about: what the numbers were made from.
+    by name. notes: lines that a reader of the numbers should know. about: what the numbers were made from. keys: what
+    the three colours of pictures mean, see `Look`.
     """
 
     benchmark: str
@@ -63,3 +64,4 @@ class Evaluation:
     files: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
+    keys: tuple[str, str, str] = ("found", "wrongly taken", "missed")

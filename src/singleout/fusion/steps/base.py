@@ -78,6 +78,10 @@ class Step(ABC):
         """Whether what was made beside the product is still there."""
         return True
 
+    def beside(self, out: Path) -> Iterable[Path]:
+        """Files that it has made beside its products."""
+        return ()
+
     def finish(self, videos: Sequence[ReferringVideo], out: Path) -> Path | None:
         """Make what comes of all videos together, once all products are there; returns it."""
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,10 @@ class ExportStep(Step):
         """See `Step`."""
         folder = self._folder(out) / video.name
         return folder.is_dir() and _listing(folder) == read_values(product)["files"]
+
+    def beside(self, out: Path) -> Iterable[Path]:
+        """See `Step`."""
+        return (out / self.name).rglob("*.*")
 
     def finish(self, videos: Sequence[ReferringVideo], out: Path) -> Path:
         """The archive, checked; one that is there already is left alone where it is of the same pictures."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from singleout.nn.devices import resolve_device
 from singleout.nn.states import prefixed, under
 from singleout.prompts import Mask, Prompt
 from singleout.segmenter import Abilities, Segmenter, Session, Stream, VideoLike
+from singleout.systems.aot.challenge import RefinedStream
 from singleout.systems.aot.marks import Marks, describe, notes
 from singleout.systems.aot.network import AOTNetwork
 from singleout.systems.aot.options import Options
@@ -55,12 +56,19 @@ class AOT(Segmenter):
     def _stream(
         self, video: VideoLike, prompts: tuple[Prompt, ...], state: bytes | None, options: dict[str, Any]
     ) -> Stream:
-        return AOTStream(self, video, prompts, Options.read(self.name, options), state)
+        chosen = Options.read(self.name, options)
+        if chosen.keep_memory or chosen.open_ids:
+            start = partial(self.tracker, (video.height, video.width), open_ids=chosen.open_ids)
+            return RefinedStream(start, video, prompts, chosen)
+        return AOTStream(self, video, prompts, chosen, state)
 
     def _session(self, prompts: tuple[Prompt, ...], options: dict[str, Any]) -> Session:
         from singleout.systems.aot.session import SESSION_BUDGET, AOTSession
 
-        return AOTSession(self, prompts, Options.read(self.name, {"budget": SESSION_BUDGET, **options}))
+        chosen = Options.read(self.name, {"budget": SESSION_BUDGET, **options})
+        if chosen.keep_memory or chosen.open_ids:
+            raise InputError(f"keep_memory and open_ids go back and forth, which a session of {self.name} cannot")
+        return AOTSession(self, prompts, chosen)
 
     def resume_session(self, state: bytes) -> Session:
         """A session that goes on from `Session.state()`. Raises InputError for bytes of another system."""

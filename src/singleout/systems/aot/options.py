@@ -27,6 +27,8 @@ class Options:
     shortest: int | None = None  #: the same of the shorter side, 0 for no limit; None is 624 with several scales
     joint: bool = False  #: with several looks, each remembers what they decided together and not its own decision
     backwards: bool = True  #: also carry objects towards the frames before the one in which they are given
+    keep_memory: bool = False  #: of one object: carry it back with the memory of the way forward, see `challenge`
+    open_ids: bool = False  #: let identities without an object take part in each decision, as the challenge did
     davis: bool = False  #: decide at 480 rows, as the DAVIS evaluation does whatever the frames have
     soft: bool = False  #: give probabilities at the size of the video in place of decided masks
     max_objects: int = 255  #: that are followed at the most
@@ -47,7 +49,7 @@ class Options:
             free = value is None and name in {"budget", "gap", "shortest"}
             if not free and (not isinstance(value, int) or isinstance(value, bool) or value < smallest):
                 raise InputError(f"{name} {value!r}: expected a whole number from {smallest} on")
-        for name in ("flip", "joint", "backwards", "davis", "soft"):
+        for name in ("flip", "joint", "backwards", "keep_memory", "open_ids", "davis", "soft"):
             if not isinstance(getattr(chosen, name), bool):
                 raise InputError(f"{name} {getattr(chosen, name)!r}: expected true or false")
         if chosen.precision not in PRECISIONS:
