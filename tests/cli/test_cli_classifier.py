@@ -97,6 +97,10 @@ def test_a_tower_without_a_tokenizer_says_how_to_add_one(tower, names, tmp_path,
     error = refused(capsys, "make", names, "--out", tmp_path / "names.npy", "--tower", tower)
     assert "bpe_simple_vocab_16e6.txt.gz" in error
     assert not (tmp_path / "names.npy").exists()
+    letters = write_letters(tmp_path / "letters")
+    assert main(["get", "clip", "--tokenizer-only", "--tokenizer", str(letters)]) == 0
+    make = ["classifier", "make", str(names), "--out", str(tmp_path / "names.npy"), "--tower", str(tower), "--quiet"]
+    assert main(make) == 0
 
 
 def test_tables_are_compared_row_by_row(names, tmp_path, capsys):

@@ -104,6 +104,21 @@ def test_every_clip_has_losses_that_can_be_learned(num_objects, prompted, names)
     assert all(value.isfinite() for value in between.values())
 
 
+def test_category_prompts_compete_for_pixels():
+    target = replace(a_target(2, (1, 0, -1)), prompt_labels=torch.tensor([1, 0, 2]))
+    shapes = torch.nn.functional.interpolate(target.masks.float(), (12, 16)) * 20 - 10
+    finest = tuple(shapes[:, frame].permute(1, 2, 0) for frame in range(TIME))
+    right = torch.tensor([[0.0, 1.0], [1.0, 0.0], [-1.0, -1.0]])
+    losses = []
+    for prompts in (right, right[[1, 0, 2]]):
+        masks = torch.cat([torch.randn(QUERIES, 2), prompts])[:, None].expand(-1, TIME, -1)
+        layer = replace(a_layer(3), masks=ReadMasks(masks, finest))
+        losses.append(losses_of([[layer]], [target], settings=SETTINGS).losses["loss_mask"])
+        plain = losses_of([[layer]], [replace(target, prompt_labels=None)], settings=SETTINGS).losses["loss_mask"]
+        assert losses[-1] != plain
+    assert losses[0] < losses[1]
+
+
 def test_objects_of_other_videos_are_never_companions():
     embeds = torch.nn.functional.normalize(torch.randn(4, WIDTH), dim=-1)
     tokens = Tokens(embeds, torch.tensor([0, 1, 0, 1]), torch.tensor([0, 0, 1, 1]))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # The folder's name in that of a converted model.
 TEXT = "text"
+# What the catalogue calls OpenAI's own checkpoints, whose tokenizer all of these towers have.
+CLIP = "clip"
 
 
 @dataclass(frozen=True)

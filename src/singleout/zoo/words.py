@@ -46,7 +46,7 @@ def open_words(
     if found is None:
         raise InputError(
             f"CLIP's tokenizer is not here: put the files of {TEXT_TOWER.tokenizer}, or CLIP's own "
-            "bpe_simple_vocab_16e6.txt.gz, in by singleout get univs --tokenizer FILE_OR_FOLDER --tokenizer-only"
+            "bpe_simple_vocab_16e6.txt.gz, in by singleout get clip --tokenizer-only --tokenizer FILE_OR_FOLDER"
         )
     way = UNIVS if asking is None else asking
     digest = sha256_of(source / WEIGHTS if source.is_dir() else source)

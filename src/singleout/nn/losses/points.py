@@ -14,13 +14,15 @@ Uniform = Callable[..., Tensor]
 """Draws numbers from 0 to 1, as `torch.rand` does: sizes, and the device by name."""
 
 
-def sample(maps: Tensor, points: Tensor) -> Tensor:
-    """Maps read at points, bilinearly and zero outside: (n, channels, height, width) to (n, channels, num_points).
+def sample(maps: Tensor, points: Tensor, *, nearest: bool = False) -> Tensor:
+    """Maps read at points, zero outside: (n, channels, height, width) to (n, channels, num_points).
 
-    points: (n or 1, num_points, 2), x first, 0 to 1 from edge to edge.
+    points: (n or 1, num_points, 2), x first, 0 to 1 from edge to edge. nearest: what stands there, as suits labels;
+    else bilinearly.
     """
     grid = (2 * points - 1)[:, :, None].expand(len(maps), -1, -1, -1)
-    return F.grid_sample(maps, grid.to(maps.dtype), align_corners=False)[..., 0]
+    mode = "nearest" if nearest else "bilinear"
+    return F.grid_sample(maps, grid.to(maps.dtype), mode=mode, align_corners=False)[..., 0]
 
 
 @torch.no_grad()

@@ -233,8 +233,10 @@ def _head_losses(
     prompts = _shared_losses(heads, targets, _prompted(heads, targets), settings, draws)
     tokens = _prompt_tokens(heads, targets, by="object")
     prompts["loss_reid"], prompts["loss_reid_aux"] = contrast(tokens, tokens, draws)
-    found = {name: 0.5 * (value + prompts[name]) for name, value in found.items()}
     by_label = targets[0].prompt_labels is not None
+    if by_label:
+        prompts["loss_mask"] = prompts["loss_mask"] + _pixel_loss(heads, targets, settings, draws)
+    found = {name: 0.5 * (value + prompts[name]) for name, value in found.items()}
     near, cosines = contrast(
         _learnable_tokens(heads, targets, pairs, by_label=by_label),
         _prompt_tokens(heads, targets, by="label" if by_label else "id"),
@@ -277,6 +279,32 @@ def _shared_losses(
         found["loss_mask"] = entropy.sum() / (answers.count * time)
         found["loss_dice"] = dice.sum() / (answers.count * time)
     return found
+
+
+def _pixel_loss(heads: Sequence[Layer], targets: Sequence[Target], settings: Settings, draws: Draws) -> Tensor:
+    """Which of the category prompts each pixel belongs to: cross entropy at points of objects, the others left out."""
+    maps, labels = [], []
+    for head, target in zip(heads, targets, strict=True):
+        places = torch.arange(head.num_learnable, len(head.embeds), device=head.embeds.device)
+        maps.append(head.masks.of(places).transpose(0, 1))
+        if len(target.masks):
+            owned = target.masks[target.prompted.clamp(min=0)] > 0
+            owned &= (target.prompted >= 0)[:, None, None, None]
+            labels.append(torch.where(owned.any(0), owned.int().argmax(0), -1))
+        else:
+            labels.append(torch.full(target.masks.shape[1:], -1, device=head.embeds.device))
+    logits, wanted = torch.cat(maps), torch.cat(labels)
+    points = uncertain_points(
+        logits.amax(1),
+        settings.num_points,
+        oversample=settings.oversample,
+        uncertain=settings.uncertain,
+        uniform=draws.uniform,
+    )
+    chosen = sample(wanted[:, None].float(), points, nearest=True).flatten().long()
+    found = sample(logits, points).transpose(1, 2).flatten(0, 1)
+    kept = chosen >= 0
+    return F.cross_entropy(found[kept], chosen[kept], reduction="sum") / max(int(kept.sum()), 1)
 
 
 def _class_loss(logits: Tensor, queries: Tensor, labels: Tensor) -> Tensor:
