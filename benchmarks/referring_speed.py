@@ -1,8 +1,9 @@
-"""Seconds per frame of ReferFormer or MUTR by stage, and what each way of saving time saves.
+"""Seconds per frame of ReferFormer, MUTR or SOC by stage, and what each way of saving time saves.
 
     python benchmarks/referring_speed.py                             ResNet-50, 5 frames, 1 and 4 sentences
     python benchmarks/referring_speed.py --system mutr
     python benchmarks/referring_speed.py --variant video-swin-b --frames 3
+    python benchmarks/referring_speed.py --system soc --frames 8     Video-Swin-B, of SOC the default
     python benchmarks/referring_speed.py --plain                     also the plain path, which takes a while
 
 Weights are random, which costs the same time as trained ones; frames are drawn, 480x854, and seen at 360x640, by MUTR
@@ -18,8 +19,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -27,8 +28,6 @@ from unittest.mock import patch
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn import functional as F
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -41,51 +40,19 @@ from singleout.systems.mutr.network import MutrNetwork
 from singleout.systems.referformer.config import VARIANTS
 from singleout.systems.referformer.inference import ReferFormer
 from singleout.systems.referformer.network import ReferFormerNetwork
+from singleout.systems.soc.config import VARIANTS as SOC_VARIANTS
+from singleout.systems.soc.inference import Soc
+from singleout.systems.soc.network import SocNetwork
+from timing import Stopwatch, calibration, plain_steps
 
 SENTENCE = (0, 627, 2335, 878, 15, 5, 235, 2)
 STAGES = ("prepare", "look", "read", "_targets", "_decode", "_voices", "_pyramid")  # _targets is a part of _decode
 SYSTEMS: dict[str, tuple[dict[str, Any], type[Any], type[SentenceSegmenter]]] = {
     "referformer": (VARIANTS, ReferFormerNetwork, ReferFormer),
     "mutr": (MUTR_VARIANTS, MutrNetwork, Mutr),
+    "soc": (SOC_VARIANTS, SocNetwork, Soc),
 }
 Frames = list[npt.NDArray[np.uint8]]
-
-
-def median_ms(run: Callable[[], object], repeat: int = 9) -> float:
-    """The middle one of some runs, in milliseconds of the clock."""
-    taken = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        run()
-        taken.append(time.perf_counter() - start)
-    return 1000 * sorted(taken)[repeat // 2]
-
-
-def calibration() -> str:
-    """The fixed work."""
-    square, maps, kernel = torch.randn(2048, 2048), torch.randn(1, 256, 90, 160), torch.randn(256, 256, 3, 3)
-    product = median_ms(lambda: square @ square)
-    convolution = median_ms(lambda: F.conv2d(maps, kernel, padding=1))
-    return f"calibration: matrix product {product:.0f} ms, convolution {convolution:.0f} ms"
-
-
-class Stopwatch:
-    """Seconds that named functions took, of the clock and of the processor."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, tuple[float, float]] = {}
-
-    def around(self, name: str, run: Callable[..., Any]) -> Callable[..., Any]:
-        """The same function, timed."""
-
-        def timed(*args: Any, **options: Any) -> Any:
-            start, work = time.perf_counter(), time.process_time()
-            result = run(*args, **options)
-            before = self.seconds.get(name, (0.0, 0.0))
-            self.seconds[name] = (before[0] + time.perf_counter() - start, before[1] + time.process_time() - work)
-            return result
-
-        return timed
 
 
 def shared(system: SentenceSegmenter, frames: Frames, token_ids: Sequence[Sequence[int]]) -> None:
@@ -104,27 +71,15 @@ def one_by_one(system: SentenceSegmenter, frames: Frames, token_ids: Sequence[Se
 
 def plain(system: SentenceSegmenter, frames: Frames, token_ids: Sequence[Sequence[int]]) -> None:
     """Each sentence by itself, with nothing shared or left out."""
-    network, size = system.network, network_size(frames[0].shape[:2], system.options.size)
+    options = system.options
+    network, size = system.network, network_size(frames[0].shape[:2], options.size, options.longest)
     for ids in token_ids:
         system._read = None
         sight = network.look(prepare(frames, size)[None])
-        # ReferFormer's own evaluation makes the masks of all layers, MUTR's those of one.
+        # ReferFormer's own evaluation makes the masks of all layers, those of MUTR and SOC the masks of one.
         found = network(sight, system.read([ids]), [size], every_layer=isinstance(network, ReferFormerNetwork))
         query = int(found.logits[0].sigmoid().mean(0).amax(-1).argmax())
         _ = probabilities(found.masks[0, :, query], frames[0].shape[:2]) > 0.5
-
-
-@contextmanager
-def plain_steps() -> Iterator[None]:
-    """Attention by its formula, sampling by `grid_sample`, all frames at once, and no way that is only for CPUs."""
-    from singleout.nn import deformable
-
-    with ExitStack() as stack:
-        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-        stack.enter_context(patch.object(deformable, "sample_by_rows", deformable.sample_by_grid))
-        # The fast ways are not taken in training; the weights are frozen, so that nothing is kept for gradients.
-        stack.enter_context(torch.enable_grad())
-        yield
 
 
 def measure(name: str, run: Callable[[], None], count: int, repeat: int) -> float:
@@ -144,7 +99,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--system", default="referformer", choices=sorted(SYSTEMS))
-    parser.add_argument("--variant", default="resnet-50", choices=sorted({*VARIANTS, *MUTR_VARIANTS}))
+    parser.add_argument("--variant", help="default: resnet-50, of SOC video-swin-b")
     parser.add_argument("--frames", type=int, default=5)
     parser.add_argument("--sentences", type=int, default=4)
     parser.add_argument("--repeat", type=int, default=2)
@@ -154,14 +109,15 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     torch.manual_seed(0)
     variants, make, wrap = SYSTEMS[asked.system]
-    if asked.variant not in variants:
-        parser.error(f"{asked.system} has no {asked.variant}: choose from {', '.join(variants)}")
-    network = make(variants[asked.variant]).eval().requires_grad_(False)
-    system = wrap(network, name=asked.variant, tokenizer=None)
+    variant = asked.variant or ("resnet-50" if "resnet-50" in variants else "video-swin-b")
+    if variant not in variants:
+        parser.error(f"{asked.system} has no {variant}: choose from {', '.join(variants)}")
+    network = make(variants[variant]).eval().requires_grad_(False)
+    system = wrap(network, name=variant, tokenizer=None)
     dice = np.random.default_rng(0)
     frames = [dice.integers(0, 256, (480, 854, 3), dtype=np.uint8) for _ in range(asked.frames)]
     several = [(*SENTENCE[:-1], 100 + number, 2) for number in range(asked.sentences)]
-    print(f"{asked.system}/{asked.variant}, {asked.frames} frames, {asked.threads} threads; {calibration()}")
+    print(f"{asked.system}/{variant}, {asked.frames} frames, {asked.threads} threads; {calibration()}")
 
     watch = Stopwatch()
     with ExitStack() as stack:
