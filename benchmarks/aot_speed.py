@@ -34,13 +34,13 @@ from torch.nn import functional as F
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from memory import peak_bytes
-from referring_speed import median_ms
 from singleout.nn.local_attention import Relative
 from singleout.systems.aot.config import VARIANTS
 from singleout.systems.aot.inference import AOT
 from singleout.systems.aot.network import AOTNetwork
 from singleout.systems.aot.options import Options
 from singleout.systems.aot.tracker import Tracker
+from timing import median_ms
 
 HEIGHT, WIDTH = 480, 854
 # Seconds per frame and GiB at the most of the official code, by variant and remembered frames, on two threads.
