@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
 from tests.text_towers import official_tower, tiny_words, write_letters
+from tests.zoo.tiny_system import TinySegmenter, TinySystem, official_state
 
 from singleout.cli.main import main
 from singleout.errors import InputError
@@ -171,3 +173,52 @@ def test_the_combined_names_stand_where_the_table_says(shared, tmp_path, capsys)
     lines = names.read_text(encoding="utf-8").splitlines()
     (tmp_path / "names.txt").write_text("\n".join([*lines[1:], lines[0]]), encoding="utf-8")
     assert "the rows are shifted" in refused(capsys, "check", tmp_path / "names.txt")
+
+
+@dataclass(frozen=True)
+class WordySystem(TinySystem):
+    """A system that reads words through a tower of its own."""
+
+    name: str = "wordy"
+    title: str = "Wordy"
+    tokenizer: str | None = "openai/clip-vit-base-patch32"
+    text_tower: str = "wordy/tower"
+    name_table: str | None = "wordy/table"
+
+    def segmenter(self, network, variant, *, name, tokenizer, words=None):
+        made = TinySegmenter(network, name, tokenizer)
+        made.words = words
+        return made
+
+
+WORDY = WordySystem()
+
+
+def test_a_converted_model_carries_its_tower_and_table(tower, tmp_path, monkeypatch, capsys):
+    publisher = {"title": "Wordy", "repository": "https://x", "paper": "https://x", "licence_code": None}
+    publisher |= {"trained_on": ["x"], "licence_data": "x"}
+    parts = ("tower", "table")
+    entries = [{"name": f"wordy/{part}", "kind": "part", "trained": "x", "file": f"{part}.pth"} for part in parts]
+    catalogue = tmp_path / "catalogue.json"
+    catalogue.write_text(json.dumps({"systems": {"wordy": publisher}, "checkpoints": entries}), encoding="utf-8")
+    monkeypatch.setenv("SINGLEOUT_CATALOGUE", str(catalogue))
+    official, table = tmp_path / "official.pth", torch.randn(ROWS, 16)
+    torch.save(official_state(), official)
+    letters = str(tower.parent / "tokenizer")
+    convert = ["convert", str(official), "--system", f"{__name__}:WORDY", "--tokenizer", letters]
+    assert main([*convert, "--to", str(tmp_path / "bare")]) == 0
+    assert "singleout get wordy/tower, then singleout convert wordy/tower" in capsys.readouterr().err
+    words = load(tmp_path / "bare", system=WORDY).words
+    with pytest.raises(InputError, match="wordy/tower is not here"):
+        words.embed_names(["dog"])
+
+    torch.save(table, tmp_path / "table.pth")
+    for part, file in (("tower", tower), ("table", tmp_path / "table.pth")):
+        assert main(["get", f"wordy/{part}", "--file", str(file)]) == 0
+    assert main([*convert, "--to", str(tmp_path / "model")]) == 0
+    monkeypatch.setenv("SINGLEOUT_CACHE", str(tmp_path / "another"))
+    words = load(tmp_path / "model", system=WORDY).words
+    expected = tiny_words(tmp_path / "letters").embed_names(["dog"])
+    assert torch.allclose(words.embed_names(["dog"]), expected, atol=1e-5)
+    part = UNIVS_PARTS["ovis"]
+    assert torch.equal(words.embed_vocabulary("ovis"), table[part.offset :][: part.count])
