@@ -103,6 +103,7 @@ SOC_NOISE = {
     "text_sentence_feature": 4e-6,
     "pred_masks": 2e-4,
 }
+OV2SEG = "README, section 10: suggested tolerances"
 ISSUE = "issue 3: counts and per-object values to 1e-12, summary numbers to 1e-10"
 
 # Section numbers are those of the metrics' README, whose tables say what each evaluator reports for a whole set.
@@ -145,6 +146,11 @@ RULES: tuple[Rule, ...] = (
     Rule("ovseg", "golden-metric.npz", "results/*-*", Near(1e-12), f"{ISSUE}; OVSeg, section 7: of each class"),
     Rule("ovseg", "golden-metric.npz", "results/*", Near(1e-10), f"{ISSUE}; OVSeg, section 7: Metric"),
     *(Rule("aot", "golden-*", f"*{array}*", Near(2e-5), AOT) for array in ("logits", "raw_last", "prob_")),
+    *(Rule("ov2seg", "golden-*-e2e*", array, Near(2e-3), OV2SEG) for array in ("*_logits", "*_embds", "*_masks0")),
+    *(Rule("ov2seg", "golden-r50-*", f"*{array}", Near(1e-5), OV2SEG) for array in ("scores", "score")),
+    Rule("ov2seg", "golden-r50-*", "areas", InProportion(0.001, 0.001), OV2SEG),
+    *(Rule("ov2seg", "golden-*", array, Alike(), OV2SEG) for array in ("ignored", "permutations", "queries", "labels")),
+    *(Rule("ov2seg", f"golden-{kind}*", "*", Near(1e-5), OV2SEG) for kind in ("tracking", "losses")),
     # The official value is one of a known set (see the replay), so it has to be nearer than the design asks.
     Rule("univs", "*", "interclip/*", Near(1e-5), "README, section 12: golden-losses"),
     Rule("aot", "golden-*", "*masks*", Alike(0.002), AOT),

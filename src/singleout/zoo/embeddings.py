@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from singleout.errors import InputError
 from singleout.media.atomic import atomic_path
+from singleout.nn.text.tables import Table, as_table, read_npy
 from singleout.zoo.places import cache_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Table = npt.NDArray[np.float32]
 ENDINGS = (".npy", ".pth", ".pt", ".safetensors")
 
 
@@ -70,15 +70,8 @@ def read_table(file: Path) -> Table:
     """
     if not file.is_file():
         raise InputError(f"{file} is not there: expected a table of vectors, {', '.join(ENDINGS)}")
-    values = _read_npy(file) if file.suffix == ".npy" else _read_tensor(file)
-    if values.ndim != 2 or values.dtype.kind != "f" or 0 in values.shape:
-        raise InputError(
-            f"{file} holds numbers of the shape {list(values.shape)}: expected a table with one row of decimals a name"
-        )
-    table = values.astype(np.float32)
-    if not np.isfinite(table).all():
-        raise InputError(f"{file} holds what is no number in row {int(np.argmin(np.isfinite(table).all(1)))}")
-    return table
+    values = read_npy(file) if file.suffix == ".npy" else _read_tensor(file)
+    return as_table(file, values)
 
 
 def write_table(file: Path, table: Table) -> None:
@@ -106,14 +99,6 @@ def check_ending(file: Path) -> None:
     """Raises InputError for a file that no table can be written as."""
     if file.suffix not in ENDINGS:
         raise InputError(f"{file}: a table is written as {', '.join(ENDINGS)}; give one of these endings")
-
-
-def _read_npy(file: Path) -> npt.NDArray[Any]:
-    try:
-        found: npt.NDArray[Any] = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{file} cannot be read as a table of numpy: {str(error).splitlines()[0]}") from error
-    return found
 
 
 def _read_tensor(file: Path) -> npt.NDArray[Any]:

@@ -18,8 +18,8 @@ def backbone_rules(prefix: str = BACKBONE) -> tuple[Rule, ...]:
     """From detectron2's ResNet and Mask2Former's Swin to ``backbone.``; prefix: what official names begin with."""
     start = re.escape(prefix)
     return (
-        (rf"{start}stem\.conv1\.norm\.", "backbone.bn1."),
-        (rf"{start}stem\.conv1\.", "backbone.conv1."),
+        (rf"{start}stem\.conv(\d)\.norm\.", r"backbone.bn\1."),
+        (rf"{start}stem\.conv(\d)\.", r"backbone.conv\1."),
         *(
             rule
             for stage in range(1, 5)
@@ -74,13 +74,14 @@ SPARE = (r".*\.relative_position_index$", r"criterion\.empty_weight$")
 def find_backbone(shapes: Mapping[str, Shape], prefix: str = BACKBONE) -> str | None:
     """The backbone that official names and shapes tell: r50, r101 or swin-t, -s, -b, -l; None for another one."""
     if f"{prefix}res4.0.conv1.weight" in shapes:
-        return {6: "r50", 23: "r101"}.get(_count(shapes, re.escape(prefix) + r"res4\.\d+\.conv1\.weight"))
+        return {6: "r50", 23: "r101"}.get(count_names(shapes, re.escape(prefix) + r"res4\.\d+\.conv1\.weight"))
     width = shapes.get(f"{prefix}patch_embed.proj.weight", (0,))[0]
-    depth = _count(shapes, re.escape(prefix) + r"layers\.2\.blocks\.\d+\.norm1\.weight")
+    depth = count_names(shapes, re.escape(prefix) + r"layers\.2\.blocks\.\d+\.norm1\.weight")
     size = {(96, 6): "t", (96, 18): "s", (128, 18): "b", (192, 18): "l"}.get((width, depth))
     return None if size is None else f"swin-{size}"
 
 
-def _count(shapes: Mapping[str, Shape], pattern: str) -> int:
+def count_names(shapes: Mapping[str, Shape], pattern: str) -> int:
+    """How many official names fit a pattern whole."""
     whole = re.compile(pattern)
     return sum(bool(whole.fullmatch(name)) for name in shapes)

@@ -1,0 +1,91 @@
+"""Masks of all tracks in all frames, until it is known which of them are wanted.
+
+What is wanted is known after the last frame. The latest masks wait as the network gave them; where they would take more
+than a stated amount of memory, older ones become run-length codes at the size of the video, which wait on disk.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from singleout.nn.mask2former.geometry import Enlarger, Geometry
+from singleout.systems.ov2seg.tracking import Sharpness
+from singleout.tracks import codes as run_length
+
+Bool = npt.NDArray[np.bool_]
+_CODES_IN_MEMORY = 1 << 24  # bytes of codes, before they go to disk
+
+
+class MaskStore:
+    """See the module; frames are added in the order of the video.
+
+    budget: bytes of masks as they are. fine: masks are judged at the size of the video, for which all must be brought
+    to it, so none waits as it is.
+    """
+
+    def __init__(self, geometry: Geometry, device: torch.device, budget: int, *, fine: bool = False) -> None:
+        self._enlarger, self._budget, self._fine = Enlarger(geometry, device), budget, fine
+        self._soft: deque[Tensor] = deque()
+        self._bytes = 0
+        self._file = tempfile.SpooledTemporaryFile(_CODES_IN_MEMORY)  # noqa: SIM115 - it lives as long as the store
+        # Of each frame on disk where each of its codes ends.
+        self._ends: list[npt.NDArray[np.int64]] = []
+
+    def add(self, masks: Tensor) -> Sharpness:
+        """The masks of the next frame, (num_tracks, h, w) logits at stride 4; returns how sharp each of them is."""
+        if self._fine:
+            coded = [self._code(mask) for mask in masks]
+            self._write([code for code, _ in coded])
+            inside, count = (
+                torch.stack(sums) for sums in zip(*((one.inside, one.count) for _, one in coded), strict=True)
+            )
+            return Sharpness(inside, count)
+        self._soft.append(masks)
+        self._bytes += masks.nbytes
+        while self._soft and self._bytes > self._budget:
+            oldest = self._soft.popleft()
+            self._bytes -= oldest.nbytes
+            self._write([self._code(mask)[0] for mask in oldest])
+        return Sharpness.of(masks)
+
+    def read(self, frame: int, tracks: Sequence[int]) -> Iterator[Bool]:
+        """The masks of some tracks in a frame, (height, width) of the video each."""
+        height, width = self._enlarger.size
+        if frame >= len(self._ends):
+            for track in tracks:
+                yield self._whole(self._soft[frame - len(self._ends)][track])
+            return
+        ends = self._ends[frame]
+        for track in tracks:
+            self._file.seek(int(ends[track]))
+            yield run_length.decode(self._file.read(int(ends[track + 1] - ends[track])), height, width)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._soft.clear()
+        self._file.close()
+
+    def _whole(self, mask: Tensor) -> Bool:
+        crop, values = self._enlarger(mask)
+        whole = np.zeros(self._enlarger.size, np.bool_)
+        whole[crop] = (values > 0).cpu().numpy()
+        return whole
+
+    def _code(self, mask: Tensor) -> tuple[bytes, Sharpness]:
+        (rows, columns), values = self._enlarger(mask)
+        pixels = (values > 0).cpu().numpy()
+        code = run_length.encode(pixels, top=rows.start, left=columns.start, size=self._enlarger.size)
+        return code, Sharpness.of(values)
+
+    def _write(self, codes: Sequence[bytes]) -> None:
+        start = int(self._ends[-1][-1]) if self._ends else 0
+        self._file.seek(start)
+        self._file.write(b"".join(codes))
+        self._ends.append(start + np.cumsum([0, *map(len, codes)], dtype=np.int64))
