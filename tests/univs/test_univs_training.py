@@ -9,7 +9,7 @@ from tests.text_towers import tiny_words
 from tests.univs.learning import learn, masks_by_prompts, masks_by_queries, objects_of, overlaps, tiny_network
 
 NAMES = ["ball", "box", "tree"]
-STEPS = 60
+STEPS = 48
 
 
 def test_a_tiny_network_learns_a_clip(tmp_path):

@@ -23,7 +23,7 @@ OnNames = Callable[[int, int], None]
 # Tokens that go through the tower at a time: hidden values of them take 42 MB in the tower of RN50x4.
 _TOKENS = 4096
 # Texts that are put together from several templates where there are few names.
-_TEXTS = 128
+_TEXTS = 32
 # Sentences whose vectors are kept: those of one take 200 KB.
 _KEPT_SENTENCES = 64
 
@@ -191,6 +191,8 @@ class ClipWords:
         """The mean over templates for each name, (num_names, width) on the CPU."""
         total = torch.zeros(len(names), self.width, device=self.tower.projection.device)
         asked = self.asking.templates if templates is None else templates
+        lengths = dict(zip(asked, map(len, self.tokens([each.format(names[0]) for each in asked])), strict=True))
+        asked = sorted(asked, key=lengths.__getitem__)
         # Many names share what stands before them in a template, which is computed once; few go through together.
         together = max(_TEXTS // len(names), 1)
         for start in range(0, len(asked), together):
