@@ -139,3 +139,19 @@ def test_every_quirk_of_the_challenge_is_named():
         "empty-key-copied",
     ]
     assert not load_pipeline("iccv2023-mended").quirks
+
+
+def test_settings_may_be_merged_and_written_once():
+    top = "quirks: {q: {about: x}}"
+    found = parse(
+        "  a: &all {masks: a, threshold: 0.4, holds: logits}\n  b: {<<: *all, threshold: 0.6}\n"
+        "  2023-01-01: {masks: {when: q, then: x, else: y}}",
+        top=top,
+    )
+    assert found.steps["b"].threshold == 0.6
+    assert found.steps["b"].holds == "logits"
+    assert found.steps["2023-01-01"].path == "x"
+    with pytest.raises(InputError, match=r"line 3 is no YAML: .* is no name"):
+        parse("  ? [a, b]\n  : {masks: a}")
+    with pytest.raises(InputError, match=re.escape("when: ['q']: expected one of the file's quirks (q)")):
+        parse("  a: {masks: {when: [q], then: x}}", top=top)

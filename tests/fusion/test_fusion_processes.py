@@ -42,7 +42,7 @@ def locks(root: Path) -> list[Path]:
 def many(tmp_path_factory):
     """More videos, and what an undisturbed run makes of them."""
     root = tmp_path_factory.mktemp("many")
-    write_all(root, [f"{name}{number}" for name in VIDEOS for number in range(4)])
+    write_all(root, [f"{name}{number}" for name in VIDEOS for number in range(2)])
     assert main([*arguments(root), "--out", str(root / "whole"), "--no-report"]) == 0
     return root, (root / "whole" / "submission" / "submission.zip").read_bytes()
 
@@ -52,7 +52,7 @@ def test_a_run_that_is_killed_anywhere_ends_with_the_same_bytes(many):
     shutil.rmtree(root / "out", ignore_errors=True)
     seed = random.randrange(2**32)
     moments = random.Random(seed)
-    steps = 9 * 12
+    steps = 9 * 6
     for kill in range(10):
         process = start(root, delay=0.004)
         target = moments.randrange((kill + 1) * steps // 11 + 1)

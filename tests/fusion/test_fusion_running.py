@@ -82,6 +82,14 @@ def test_the_report_has_every_member_and_stage_with_scores_or_agreement(root, ca
     assert page.index(worst(root, min(scores))) < page.index(worst(root, max(scores)))
 
 
+def test_truth_has_to_be_that_of_the_videos(root, capsys):
+    assert "has no folder ant: give true masks of all videos" in fuse(
+        capsys, root, "--truth", root / "three" / "cat", code=2
+    )
+    (root / "mevis.yaml").write_text("data: {layout: mevis}\n" + PIPELINE)
+    assert "--truth means nothing for mevis" in fuse(capsys, root, "--truth", root, code=2, pipeline="mevis.yaml")
+
+
 def told_objects(root: Path) -> list[dict]:
     return json.loads((root / "out" / "report" / "results.json").read_text())["objects"]
 

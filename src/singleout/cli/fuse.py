@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="FOLDER", help="the data set, as it is downloaded")
     parser.add_argument("--out", metavar="FOLDER", help="where to write; made if it does not exist")
     parser.add_argument(
-        "--members", metavar="FOLDER", help="where paths in the file begin (default: the folder of the file)"
+        "--members", metavar="FOLDER", help="where paths in the file begin (default: its own folder, or this one)"
     )
     parser.add_argument("--split", metavar="NAME", help="part of the data set (default: the one in the file)")
     parser.add_argument("--truth", metavar="FOLDER", help="true masks that are not part of the data set")
@@ -68,9 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fuse, explain or show; returns the exit code."""
-    from singleout.fusion import report, running
+    from singleout.fusion import running
     from singleout.fusion.board import Board
-    from singleout.fusion.explain import explain
     from singleout.fusion.pipeline import load_pipeline, text_of
     from singleout.fusion.tools import Tools
     from singleout.runs.segmenting import StoppedError
@@ -90,7 +89,10 @@ def run(args: argparse.Namespace) -> int:
     truth = None if args.truth is None else Path(args.truth)
     videos = running.read_videos(pipeline, Path(args.data), split=args.split, truth=truth)
     names = _chosen(pipeline, args.step, args.up_to)
-    if not (args.no_report or args.step or args.up_to):
+    wants_report = not (args.no_report or args.step or args.up_to)
+    if wants_report:
+        from singleout.fusion import report
+
         pipeline = report.with_report(pipeline, videos)
         names += report.judging_steps(pipeline)
     here = Path(args.pipeline).parent if Path(args.pipeline).is_file() else Path()
@@ -100,6 +102,8 @@ def run(args: argparse.Namespace) -> int:
         tools = Tools(pipeline.layout, members, device=device, stop=lambda: stop.asked)
         board = Board(pipeline, videos, Path(args.out), tools)
         if args.explain:
+            from singleout.fusion.explain import explain
+
             print("\n".join(explain(board)))
             return 0
         began = time.monotonic()
@@ -115,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
             return stop.exit_code
         finally:
             progress.close()
-    evaluation = report.write_report(board) if report.judging_steps(pipeline) else None
+    evaluation = report.write_report(board) if wants_report else None
     _tell(args, board, made, evaluation, time.monotonic() - began)
     return 0
 

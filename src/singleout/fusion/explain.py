@@ -81,7 +81,7 @@ def _state(board: Board, step: Step, notes: list[str]) -> str:
         counts = Counter(board.state(step, video) for video in board.videos)
     except InputError as error:
         notes.append(str(error))
-        return "its inputs are not here"
+        return "cannot be made yet"
     done = counts.pop(DONE, 0)
     if done == len(board.videos):
         return f"{DONE}, {done} of {done}"

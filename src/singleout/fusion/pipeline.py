@@ -9,8 +9,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from singleout.errors import InputError
 from singleout.fusion import settings as reading_of
 from singleout.fusion.settings import Settings, shown
@@ -23,6 +21,7 @@ from singleout.fusion.steps.predict import PredictStep
 from singleout.fusion.steps.propagate import PropagateStep
 from singleout.fusion.steps.vote import VoteStep
 from singleout.fusion.tools import Model
+from singleout.fusion.written import read_yaml, switched
 from singleout.runs.folder import fingerprint_of
 
 LAYOUTS = ("ref-youtube-vos", "mevis")
@@ -37,7 +36,6 @@ _KINDS: tuple[type[Any], ...] = (
     ExportStep,
 )
 _WITH_MODELS = (PredictStep, PropagateStep)
-_SWITCH = {"when", "then", "else"}
 
 
 @dataclass(frozen=True)
@@ -133,14 +131,7 @@ def parse_pipeline(
     weights: Mapping[str, str] | None = None,
 ) -> Pipeline:
     """See `load_pipeline`. content: the text. source: what messages call it."""
-    try:
-        # A loader that makes plain values only, as yaml.safe_load does.
-        given = yaml.load(content, Loader=_Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise InputError(f"{source}{line} is no YAML: {getattr(error, 'problem', None) or error}") from error
-    top = Settings(source, given)
+    top = Settings(source, read_yaml(content, source))
     title = top.maybe("title", reading_of.text, "a line of text", source)
     about = top.maybe("about", reading_of.text, "text", "")
     data = Settings(f"{source}, data", top.mapping("data", "layout and split"))
@@ -149,14 +140,14 @@ def parse_pipeline(
     data.done()
     switches = _quirks(source, top.mapping("quirks", "quirks by name"), quirks or {})
     active = {name: quirk.active for name, quirk in switches.items()}
-    known = _switched(top.mapping("models", "models by name"), active, f"{source}, models")
+    known = switched(top.mapping("models", "models by name"), active, f"{source}, models")
     named = _models(source, known, models or {}, weights or {})
     listed = top.take("steps", reading_of.mapping, "steps by name")
     top.done()
     if not listed:
         raise InputError(f"{source}, steps: there is none")
     steps: dict[str, Step] = {}
-    declared = {name: _switched(entry, active, f"{source}, step {shown(name)}") for name, entry in listed.items()}
+    declared = {name: switched(entry, active, f"{source}, step {name}") for name, entry in listed.items()}
     for name, entry in declared.items():
         if not _NAME.fullmatch(name):
             raise InputError(f"{source}, step {shown(name)}: a name has letters, digits, - and _ only")
@@ -261,49 +252,3 @@ def _models(
         if strange:
             raise InputError(f"{option} {strange[0]}: {source} names no such model; it names: {', '.join(found)}")
     return found
-
-
-def _switched(value: Any, active: Mapping[str, bool], where: str) -> Any:
-    """The same with every ``{when: QUIRK, then: …, else: …}`` decided; without else the setting is left out."""
-    if isinstance(value, dict):
-        if "when" in value:
-            name = value["when"]
-            if name not in active or not {"then"} <= value.keys() <= _SWITCH:
-                raise InputError(
-                    f"{where}: when: {shown(name)}: expected one of the file's quirks ({', '.join(active) or 'none'}), "
-                    "then: a value, and perhaps else: another one"
-                )
-            if active[name]:
-                return _switched(value["then"], active, where)
-            return _switched(value["else"], active, where) if "else" in value else _LEFT_OUT
-        decided = {key: _switched(each, active, where) for key, each in value.items()}
-        return {key: each for key, each in decided.items() if each is not _LEFT_OUT}
-    if isinstance(value, list):
-        return [each for each in (_switched(one, active, where) for one in value) if each is not _LEFT_OUT]
-    return value
-
-
-_LEFT_OUT = object()
-
-
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """Refuses a name that comes twice, of which YAML would silently take the last."""
-
-
-def _mapping_once(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-    loader.flatten_mapping(node)
-    found: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if isinstance(key, (list, dict)) or key in found:
-            raise yaml.constructor.ConstructorError(None, None, f"{key!r:.40} comes twice", key_node.start_mark)
-        found[key] = loader.construct_object(value_node, deep=True)
-    return found
-
-
-# A date is no value of a pipeline, but may be the name of something.
-_Loader.yaml_implicit_resolvers = {
-    start: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
-    for start, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_once)

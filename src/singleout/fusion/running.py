@@ -56,6 +56,8 @@ def read_videos(
     """
     chosen = split or pipeline.split
     if pipeline.layout == "mevis":
+        if truth is not None:
+            raise InputError("--truth means nothing for mevis, whose masks are part of the data set: leave it out")
         videos = referring.read_mevis(root, split=chosen or "valid_u")
     else:
         videos = referring.read_ref_ytvos(root, split=chosen or "valid", truth=truth)
@@ -63,6 +65,9 @@ def read_videos(
     if empty or not videos:
         what = f"video {empty[0].name} without frames or sentences" if empty else "no videos"
         raise InputError(f"{root}: the split {chosen or 'asked for'} has {what}")
+    strange = [video.name for video in videos if truth is not None and not (truth / video.name).is_dir()]
+    if strange:
+        raise InputError(f"--truth {truth} has no folder {strange[0]}: give true masks of all videos, or leave it out")
     return videos
 
 
