@@ -144,10 +144,10 @@ class AttentionBlock(nn.Module):
         side = self.window
         # The zeros that fill up the last windows take part in attention, as published.
         padded = F.pad(x, (0, 0, 0, -width % side, 0, -height % side))[:, None]
-        window, size = (1, side, side), (1, padded.shape[2], padded.shape[3])
+        window = (1, side, side)
         parts = to_windows(padded, window)
-        seen = self.attn(parts.flatten(0, 1), (side, side)).view_as(parts)
-        return from_windows(seen, window, size)[:, 0, :height, :width]
+        seen = self.attn(parts.flatten(0, 3), (side, side)).view_as(parts)
+        return from_windows(seen, window)[:, 0, :height, :width]
 
 
 class ConvMAE(nn.Module):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from singleout.nn.backbones.windows import Axes, WindowBlock, padded_size, region_mask
+from singleout.nn.backbones.windows import Axes, WindowBlock
 
 
 @dataclass(frozen=True)
@@ -117,15 +117,13 @@ class Swin(nn.Module):
     def _stage(self, x: Tensor, blocks: nn.Module) -> Tensor:
         size = (x.shape[1], x.shape[2], x.shape[3])
         window, shift = self.windows(size)
-        mask = region_mask(padded_size(size, window), window, shift)
-        mask = None if mask is None else mask.to(x.device)
         assert isinstance(blocks, nn.ModuleList)
         for index, block in enumerate(blocks):
             steps = shift if index % 2 else (0, 0, 0)
             if self.config.recompute and self.training:
-                x = checkpoint(block, x, window, steps, mask, use_reentrant=False)
+                x = checkpoint(block, x, window, steps, use_reentrant=False)
             else:
-                x = block(x, window, steps, mask)
+                x = block(x, window, steps)
         return x
 
     def windows(self, size: Axes) -> tuple[Axes, Axes]:

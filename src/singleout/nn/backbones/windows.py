@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from functools import lru_cache
+from itertools import product
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from singleout.nn.linear import linear
+from singleout.nn.linear import is_fast, linear
 from singleout.nn.mlp import by_rows
+from singleout.nn.threads import side_by_side
 
 Axes = tuple[int, int, int]  # time, height, width
 
@@ -47,52 +51,74 @@ class WindowAttention(nn.Module):
         index = relative_index(self.window)[:num_tokens, :num_tokens].to(self.relative_position_bias_table.device)
         return self.relative_position_bias_table[index].permute(2, 0, 1)
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """x: (batch, windows, tokens, width). mask: (windows, tokens, tokens), added; None where nothing is hidden."""
-        batch, windows, tokens, width = x.shape
-        shape = (batch, windows, tokens, 3, self.num_heads, width // self.num_heads)
-        projected = linear(x, self.qkv.weight, self.qkv.bias).view(shape)
-        query, key, value = projected.permute(3, 0, 1, 4, 2, 5).flatten(2, 3)
-        bias = self.bias(tokens)
-        if mask is None:
-            query, key, value = (part.view(-1, self.num_heads, *part.shape[2:]) for part in (query, key, value))
-            bias = bias[None]
-        else:
-            bias = (bias[None] + mask[:, None]).flatten(0, 1)[None]
-        out = F.scaled_dot_product_attention(query, key, value, bias.to(query.dtype).contiguous())
-        out = out.view(batch, windows, self.num_heads, tokens, -1).transpose(2, 3).flatten(3)
+    def forward(self, x: Tensor, shift: Axes, ends: tuple[bool, bool, bool], biases: Biases) -> Tensor:
+        """x: (batch, *grid of windows, tokens, width), of a map or some of its rows of windows.
+
+        shift: by how much the map was shifted. ends: for each axis whether the last windows here are the map's last,
+        which hold both ends of it where it is shifted.
+        """
+        projected = linear(x, self.qkv.weight, self.qkv.bias).unflatten(-1, (3, self.num_heads, -1))
+        out = torch.empty_like(x, dtype=projected.dtype)
+        axes = [_apart(*one) for one in zip(x.shape[1:4], shift, ends, strict=True)]
+        for (times, after), (rows, below), (columns, right) in product(*axes):
+            some = projected[:, times, rows, columns]
+            query, key, value = (some[..., part, :, :].flatten(0, 3).transpose(1, 2) for part in range(3))
+            bias = biases((after, below, right)).to(query.dtype)
+            seen = F.scaled_dot_product_attention(query, key, value, bias)
+            out[:, times, rows, columns] = seen.transpose(1, 2).flatten(2).view(*some.shape[:5], -1)
         return linear(out, self.proj.weight, self.proj.bias)
 
 
+def _apart(count: int, shift: int, end: bool) -> list[tuple[slice, int]]:
+    """Windows along an axis, and how many of their last places come from the other end of the map."""
+    if not (shift and end):
+        return [(slice(0, count), 0)]
+    last = (slice(count - 1, count), shift)
+    return [last] if count == 1 else [(slice(0, count - 1), 0), last]
+
+
+class Biases:
+    """The bias of a block's attention for windows of one size, with what the parts of a window hide from each other."""
+
+    def __init__(self, attention: WindowAttention, window: Axes) -> None:
+        self._window = window
+        self._plain = attention.bias(math.prod(window)).contiguous()[None]
+        self._known = {(0, 0, 0): self._plain}
+
+    def __call__(self, moved: Axes) -> Tensor:
+        """(1, heads, tokens, tokens). moved: see `hidden_parts`."""
+        if moved not in self._known:
+            hidden = hidden_parts(self._window, moved).to(self._plain)
+            self._known[moved] = self._plain + hidden
+        return self._known[moved]
+
+
 def to_windows(x: Tensor, window: Axes) -> Tensor:
-    """x: (batch, time, height, width, channels), multiples of the window, to (batch, windows, tokens, channels)."""
+    """x: (batch, time, height, width, channels), multiples of the window, to (batch, *grid, tokens, channels)."""
     batch, time, height, width, channels = x.shape
     grid = (batch, time // window[0], window[0], height // window[1], window[1], width // window[2], window[2])
-    x = x.view(*grid, channels).permute(0, 1, 3, 5, 2, 4, 6, 7)
-    return x.reshape(batch, -1, window[0] * window[1] * window[2], channels)
+    return x.view(*grid, channels).permute(0, 1, 3, 5, 2, 4, 6, 7).flatten(4, 6)
 
 
-def from_windows(x: Tensor, window: Axes, size: Axes) -> Tensor:
-    """The reverse of `to_windows`; size: time, height, width of the padded map."""
-    grid = (x.shape[0], *(whole // part for whole, part in zip(size, window, strict=True)), *window, x.shape[-1])
-    return x.view(grid).permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(x.shape[0], *size, x.shape[-1])
+def from_windows(x: Tensor, window: Axes) -> Tensor:
+    """The reverse of `to_windows`."""
+    parts = x.unflatten(4, window).permute(0, 1, 4, 2, 5, 3, 6, 7)
+    out: Tensor = parts.flatten(1, 2).flatten(2, 3).flatten(3, 4)
+    return out
 
 
-def region_mask(size: Axes, window: Axes, shift: Axes) -> Tensor | None:
-    """What a shifted map hides: -100 between tokens that the shift brought together, (windows, tokens, tokens).
+@lru_cache(maxsize=32)
+def hidden_parts(window: Axes, moved: Axes) -> Tensor:
+    """-100 between tokens of a window that a shift of the map brought together, else 0: (tokens, tokens).
 
-    None where nothing is shifted.
+    moved: for each axis how many of the last places come from the other end of the map.
     """
-    if not any(shift):
-        return None
-    regions = torch.zeros(size)
-    for axis in range(3):
-        if shift[axis]:
-            place = torch.arange(size[axis])
-            region = (place >= size[axis] - window[axis]).int() + (place >= size[axis] - shift[axis]).int()
-            regions = regions * 3 + region.view([-1 if other == axis else 1 for other in range(3)])
-    tokens = to_windows(regions[None, ..., None], window)[0, ..., 0]
-    return (tokens[:, None, :] != tokens[:, :, None]) * -100.0
+    parts = torch.zeros(window)
+    for axis, (size, count) in enumerate(zip(window, moved, strict=True)):
+        other = torch.arange(size) >= size - count
+        parts = parts * 2 + other.view([-1 if axis == place else 1 for place in range(3)])
+    tokens = parts.flatten()
+    return (tokens[:, None] != tokens) * -100.0
 
 
 class DropPath(nn.Module):
@@ -121,10 +147,15 @@ class Feedforward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x: (..., width)."""
 
-        def run(rows: Tensor) -> Tensor:
-            return linear(F.gelu(linear(rows, self.fc1.weight, self.fc1.bias)), self.fc2.weight, self.fc2.bias)
+        return by_rows(self._rows, x)
 
-        return by_rows(run, x)
+    def after(self, norm: nn.Module, x: Tensor) -> Tensor:
+        """x and what this makes of it once it is normed, without a gradient; x: (..., width)."""
+        return by_rows(lambda rows: self._rows(norm(rows), add=rows), x)
+
+    def _rows(self, rows: Tensor, add: Tensor | None = None) -> Tensor:
+        hidden = F.gelu(linear(rows, self.fc1.weight, self.fc1.bias))
+        return linear(hidden, self.fc2.weight, self.fc2.bias, add=add)
 
 
 class WindowBlock(nn.Module):
@@ -138,13 +169,15 @@ class WindowBlock(nn.Module):
         self.mlp = Feedforward(width, 4 * width)
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, x: Tensor, window: Axes, shift: Axes, mask: Tensor | None) -> Tensor:
-        """x: (batch, time, height, width, channels). mask: of `region_mask` for the padded size."""
-        x = x + self.drop_path(self._attend(self.norm1(x), window, shift, mask))
+    def forward(self, x: Tensor, window: Axes, shift: Axes) -> Tensor:
+        """x: (batch, time, height, width, channels)."""
+        x = x + self.drop_path(self._attend(self.norm1(x), window, shift))
+        if is_fast(x):
+            return self.mlp.after(self.norm2, x)
         out: Tensor = x + self.drop_path(self.mlp(self.norm2(x)))
         return out
 
-    def _attend(self, x: Tensor, window: Axes, shift: Axes, mask: Tensor | None) -> Tensor:
+    def _attend(self, x: Tensor, window: Axes, shift: Axes) -> Tensor:
         time, height, width = x.shape[1:4]
         size = padded_size((time, height, width), window)
         # The zeros are ordinary tokens that others may attend to, as in the published code.
@@ -152,10 +185,28 @@ class WindowBlock(nn.Module):
             x = F.pad(x, (0, 0, 0, size[2] - width, 0, size[1] - height, 0, size[0] - time))
         if any(shift):
             x = x.roll([-step for step in shift], dims=(1, 2, 3))
-        x = from_windows(self.attn(to_windows(x, window), mask if any(shift) else None), window, size)
+        biases = Biases(self.attn, window)
+        if is_fast(x):
+            x = self._row_by_row(x, window, shift, biases)
+        else:
+            x = from_windows(self.attn(to_windows(x, window), shift, (True, True, True), biases), window)
         if any(shift):
             x = x.roll(list(shift), dims=(1, 2, 3))
         return x[:, :time, :height, :width]
+
+    def _row_by_row(self, x: Tensor, window: Axes, shift: Axes, biases: Biases) -> Tensor:
+        """One row of windows after the other, so that what is worked on stays in the cache and memory is small."""
+        out = torch.empty_like(x)
+
+        def run(part: tuple[int, int]) -> None:
+            time, row = part
+            here = (slice(None), slice(time, time + window[0]), slice(row, row + window[1]))
+            ends = (time + window[0] == x.shape[1], row + window[1] == x.shape[2], True)
+            out[here] = from_windows(self.attn(to_windows(x[here], window), shift, ends, biases), window)
+
+        parts = list(product(range(0, x.shape[1], window[0]), range(0, x.shape[2], window[1])))
+        deque(side_by_side(run, parts, x.device), maxlen=0)
+        return out
 
 
 def padded_size(size: Axes, window: Axes) -> Axes:
