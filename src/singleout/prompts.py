@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -75,12 +75,14 @@ class Mask:
 
     ids: (height, width) integers or bool, at the size of the video. ``object_id`` renames the object of a mask
     that has only one; a picture of several objects keeps its ids. source: what messages call it, such as its file.
+    labels: of its objects by their ids, where it is known what they are; some systems treat stuff in another way.
     """
 
     ids: npt.NDArray[np.int32]
     frame: int = 0
     object_id: int | None = None
     source: str = field(default="mask")
+    labels: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.ids, (str, bytes)) or hasattr(self.ids, "__fspath__"):

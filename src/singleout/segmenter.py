@@ -11,10 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from singleout.errors import InputError
-from singleout.prompts import PROMPT_NAMES, Prompt, as_prompts, check_prompts
-from singleout.tracks import Answer, FrameMasks, ObjectInfo, Tracks
+from singleout.prompts import PROMPT_NAMES, Box, Categories, Mask, Phrase, Points, Prompt, as_prompts, check_prompts
+from singleout.tracks import Answer, FrameCodes, FrameMasks, ObjectInfo, Tracks
 
 Frame = npt.NDArray[np.uint8]
+
+TASKS: dict[str, tuple[type, ...]] = {
+    "instances": (Categories,),
+    "semantic": (Categories,),
+    "panoptic": (Categories,),
+    "referring": (Phrase,),
+    "objects": (Mask, Box, Points),
+}
+"""What a system can be asked to do, and the prompts that ask for it."""
 
 
 class VideoLike(Protocol):
@@ -106,14 +115,15 @@ class Stream:
     """Results as they come. Iterate over it; `objects` and `answers` are complete when it is exhausted.
 
     `state()`, called between two frames, gives bytes with which `Segmenter.stream(..., state=…)` goes on after
-    the last frame that was handed out, with equal results.
+    the last frame that was handed out, with equal results. A system that decides at the video's size gives masks that
+    are coded already.
     """
 
-    frames: Iterator[FrameMasks]
+    frames: Iterator[FrameMasks] | Iterator[FrameCodes] | Iterator[FrameMasks | FrameCodes]
     objects: dict[int, ObjectInfo] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
 
-    def __iter__(self) -> Iterator[FrameMasks]:
+    def __iter__(self) -> Iterator[FrameMasks | FrameCodes]:
         return iter(self.frames)
 
     def state(self) -> bytes | None:
@@ -168,6 +178,25 @@ class Segmenter(ABC):
                 can = ", ".join(name for kind, name in PROMPT_NAMES.items() if kind in self.abilities.prompts)
                 raise InputError(f"{self.name} does not take a prompt by {PROMPT_NAMES[type(prompt)]}; it takes: {can}")
 
+    def check_task(self, task: str, prompts: Sequence[Prompt]) -> None:
+        """Refuse a task that this system does not do, or that one of the prompts cannot ask for."""
+        if task not in TASKS:
+            raise InputError(f"there is no task {task!r}; there are: {', '.join(TASKS)}")
+        if task not in self.abilities.tasks:
+            does = ", ".join(one for one in TASKS if one in self.abilities.tasks)
+            raise InputError(f"{self.name} does not do the task {task}; it does: {does}")
+        for prompt in prompts:
+            if not isinstance(prompt, TASKS[task]):
+                fitting = " or ".join(PROMPT_NAMES[kind] for kind in TASKS[task])
+                raise InputError(
+                    f"the task {task} is asked for by {fitting}, and not by a {PROMPT_NAMES[type(prompt)]}: give "
+                    "another prompt, or leave the task out"
+                )
+
+    def task_options(self, task: str) -> dict[str, Any]:
+        """The options by which this system is told a task, where prompts alone do not say which is meant."""
+        return {}
+
     def published(self, benchmark: str) -> dict[str, Any]:
         """The options with which the published numbers on a benchmark were made, where they are not the usual ones."""
         return {}
@@ -183,15 +212,25 @@ class Segmenter(ABC):
         return None
 
     def stream(
-        self, video: Any, prompts: Prompt | str | Sequence[Any], *, state: bytes | None = None, **options: Any
+        self,
+        video: Any,
+        prompts: Prompt | str | Sequence[Any],
+        *,
+        state: bytes | None = None,
+        task: str | None = None,
+        **options: Any,
     ) -> Stream:
         """Masks frame by frame; frames may come in another order than in the video, each once.
 
-        video: a `Video` or anything that `Video` opens. Raises InputError for prompts that do not fit.
+        video: a `Video` or anything that `Video` opens. task: of `TASKS`, where prompts can ask for several. Raises
+        InputError for prompts that do not fit.
         """
         opened = open_video(video)
         asked = as_prompts(prompts)
         self.check(asked)
+        if task is not None:
+            self.check_task(task, asked)
+            options |= self.task_options(task)
         check_prompts(asked, opened.height, opened.width, opened.num_frames)
         return self._stream(opened, asked, state, options)
 

@@ -160,6 +160,8 @@ RULES: tuple[Rule, ...] = (
         for part in ("referformer", "mutr")
         for array in ("labels", "visualize")
     ),
+    Rule("univs", "golden-*", "pred_masks", Alike(0.001), f"{DESIGN}: masks"),
+    Rule("univs", "golden-*", "areas", InProportion(1e-4, 1e-3), f"{DESIGN}: numbers; they are pixels of masks"),
     *(Rule("soc", "golden-video-*", array, Near(10 * noise), SOC) for array, noise in SOC_NOISE.items()),
     Rule("soc", "golden-video-*", "davis_index", Alike(0.001), f"{DESIGN}: masks"),
     *(Rule("soc", "golden-video-*", shares, Near(0.001), f"{DESIGN}: masks") for shares in ("mask*_area*", "*_counts")),

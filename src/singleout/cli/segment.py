@@ -44,6 +44,7 @@ examples:
   singleout segment street.mp4 --point 1@0:180,90 --point 1@0:20,20,- --out out/
   singleout segment photo.jpg --names dog --cutout transparent --out out/
   singleout segment videos/ --names person --as davis,ytvis --out out/
+  singleout segment street.mp4 --names road,sky,car --task panoptic --model univs/swin-l --out out/
   singleout segment street.mp4 --say "the white dog" --model referformer/video-swin-b --then aot/r50-deaotl --out out/
   singleout segment demo --names person,car --out out/
 """
@@ -93,6 +94,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--overwrite", action="store_true", help="replace what another run of singleout left in --out")
     how = parser.add_argument_group("how")
     how.add_argument("--model", default="starter", metavar="NAME", help="see singleout models (default: starter)")
+    how.add_argument(
+        "--task",
+        metavar="NAME",
+        help="what --names asks for, where a model can give several: instances (usual), semantic or panoptic",
+    )
     how.add_argument("--weights", metavar="FILE", help="published file or converted folder for --model SYSTEM/VARIANT")
     how.add_argument(
         "--then", metavar="NAME", help="let another model follow what --model finds, from its surest frame to both ends"
@@ -275,12 +281,16 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
         prompts = ask.marks.prompts(video, video.source_size)
         check_prompts(prompts, video.height, video.width, video.num_frames)
         options = read_options(args.option) | ({"guess": True} if args.guess else {})
+        if args.task is not None:
+            options["task"] = args.task
         if args.token_ids:
             options["token_ids"] = _token_ids(args)
         load = models.taking(prompts)
         if args.overwrite:
             # Nothing is deleted for a run that cannot begin.
             load().check(prompts)
+            if args.task is not None:
+                load().check_task(args.task, prompts)
         device = {} if args.device == "auto" else {"device": args.device}
         _refuse_to_delete(path, out)
         with RunFolder(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from singleout.errors import InputError
 from singleout.prompts import Box, Mask, Points, Prompt, as_prompts, check_prompts
 from singleout.segmenter import Frame, Segmenter, Session, Stream, VideoLike
-from singleout.tracks import Answer, FrameMasks, ObjectInfo
+from singleout.tracks import Answer, FrameCodes, FrameMasks, ObjectInfo
 
 Click = Box | Points
 Bool = npt.NDArray[np.bool_]
@@ -297,6 +297,9 @@ def _without(mark: Prompt, frame: int, number: int) -> Prompt | None:
     return Mask(left, frame=frame, source=mark.source) if left.any() else None
 
 
-def _mask_in(masks: FrameMasks, number: int) -> Bool | None:
+def _mask_in(masks: FrameMasks | FrameCodes, number: int) -> Bool | None:
     places = np.flatnonzero(masks.ids == number)
-    return masks.binary()[int(places[0])] if len(places) else None
+    if not len(places):
+        return None
+    found = masks.masks() if isinstance(masks, FrameCodes) else masks.binary()
+    return found[int(places[0])]

@@ -18,7 +18,7 @@ from singleout.combine.options import split_options
 from singleout.errors import InputError
 from singleout.prompts import Box, Categories, Mask, Phrase, Points, Prompt, ids_of
 from singleout.segmenter import Abilities, Segmenter, Stream, VideoLike
-from singleout.tracks import FrameMasks, Track, Tracks
+from singleout.tracks import FrameCodes, FrameMasks, Track, Tracks
 from singleout.tracks.codes import ious
 
 _MARKS = (Mask, Box, Points)
@@ -88,7 +88,7 @@ class _FollowingStream(Stream):
         self._marks: list[Prompt] = [prompt for prompt in prompts if isinstance(prompt, _MARKS)]
         self._options = options
 
-    def _run(self) -> Iterator[FrameMasks]:
+    def _run(self) -> Iterator[FrameMasks | FrameCodes]:
         found = self._find() if self._words else None
         given = list(self._marks)
         if found is not None:

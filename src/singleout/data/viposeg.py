@@ -13,6 +13,7 @@ from singleout.data.records import ObjectVideo, VideoObject
 from singleout.data.ytvos import objects_of
 from singleout.errors import InputError
 from singleout.exports.layout import check_name
+from singleout.vocabularies.categories import categories
 
 
 def read(root: Path, *, split: str = "valid") -> tuple[ObjectVideo, ...]:
@@ -42,12 +43,13 @@ def _video(folder: Path, name: str, of_objects: Any, meta: Any, where: str) -> O
     frames, given, truth = (folder / each / name for each in ("JPEGImages", "Annotations", "Annotations_gt"))
     names = stems(frames, given, truth)
     listed = {} if meta is None else {each.id: each for each in objects_of(an_object(meta, where), where)}
+    names_of_classes = [each.name for each in categories("vipseg")]
     objects = []
     for key, value in an_object(of_objects, where).items():
         if not (str(key).isdecimal() and str(value).isdecimal() and int(value) < 124):
             raise InputError(f"{where}: expected the class 0 to 123 of each object, got {key!r}: {value!r:.20}")
         of_frames = listed[int(key)].frames if int(key) in listed else ()
-        objects.append(VideoObject(int(key), of_frames, category_id=int(value)))
+        objects.append(VideoObject(int(key), of_frames, names_of_classes[int(value)], int(value)))
     return ObjectVideo(
         name,
         names,

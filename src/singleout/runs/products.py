@@ -183,6 +183,8 @@ def _draw_all(
     labels = {info.id: info.label or str(info.id) for info in tracks.objects.values()}
     overlay, sheet_path = targets.get(overlay_name(video)), targets.get(SHEET_FILE)
     cutout = targets.get(wanted.cutout_name(video)) if wanted.cutout is not None else None
+    # Stuff has no place of its own where a name could stand.
+    legend = tracks.source.get("task") == "semantic" or any(not info.thing for info in tracks.objects.values())
     size = (video.height, video.width)
     sheet = ContactSheet(video.num_frames, video.times) if sheet_path is not None else None
     with ExitStack() as stack:
@@ -198,7 +200,7 @@ def _draw_all(
         for index, frame in enumerate(video.frames()):
             ids, _, masks = tracks.masks(index)
             if show is not None or (sheet is not None and sheet.wants(index)):
-                drawn = draw(frame, ids, masks, [labels[int(one)] for one in ids])
+                drawn = draw(frame, ids, masks, [labels[int(one)] for one in ids], legend=legend)
                 if show is not None:
                     show(drawn)
                 if sheet is not None:

@@ -128,6 +128,8 @@ def segment_into(
         stream = segmenter.stream(video, prompts, **options)
         warnings.warn(f"the run starts again, because its saved state cannot be used: {error}", stacklevel=2)
     source = {"model": segmenter.name, "singleout": __version__, "identity": folder.identity}
+    if "task" in options:
+        source["task"] = options["task"]
     if state is None:
         records.unlink(missing_ok=True)
     with RecordWriter(records, header(empty_tracks(video, source)), resume=state is not None) as writer:
@@ -189,4 +191,8 @@ def _described(prompt: Prompt) -> dict[str, Any]:
     values = {name: getattr(prompt, name) for name in prompt.__dataclass_fields__ if name != "source"}
     if isinstance(prompt, Mask):
         values["ids"] = hashlib.sha256(np.ascontiguousarray(prompt.ids).tobytes()).hexdigest()
+        values["labels"] = {str(number): label for number, label in sorted(prompt.labels.items())}
+        if not prompt.labels:
+            # As runs of earlier versions had it, which can then go on.
+            del values["labels"]
     return {"kind": PROMPT_NAMES[type(prompt)], **values}

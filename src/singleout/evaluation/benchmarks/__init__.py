@@ -42,6 +42,9 @@ _HOMES = {
     "lvis": "images",
 }
 
+# Spellings that papers and other programs have.
+_ALSO = {"ytvis2019": "ytvis-2019", "ytvis2021": "ytvis-2021"}
+
 
 def benchmark_names() -> tuple[str, ...]:
     """The names that `get` knows."""
@@ -50,6 +53,7 @@ def benchmark_names() -> tuple[str, ...]:
 
 def get(name: str) -> Benchmark:
     """A benchmark by its name. Raises InputError for a name that is not known."""
+    name = _ALSO.get(name, name)
     if name not in _HOMES:
         raise InputError(f"there is no benchmark {name!r}; there are: {', '.join(_HOMES)}")
     module = import_module(f"singleout.evaluation.benchmarks.{_HOMES[name]}")

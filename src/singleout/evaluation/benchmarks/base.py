@@ -133,8 +133,11 @@ class Benchmark(ABC):
             f"predictions in its format ({self.result}) and use singleout eval"
         )
 
-    def adapt(self, masks: FrameMasks) -> FrameMasks | FrameCodes:
-        """Soft masks as they come from the model, before they are made hard; a benchmark may have a rule of its own."""
+    def adapt(self, masks: FrameMasks | FrameCodes) -> FrameMasks | FrameCodes:
+        """Soft masks as they come from the model, before they are made hard; a benchmark may have a rule of its own.
+
+        Of a system that decides by itself, they are coded already.
+        """
         return masks
 
     def save(self, job: Job, answers: Sequence[Tracks], folder: Path) -> list[Path]:

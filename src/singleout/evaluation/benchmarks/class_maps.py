@@ -27,8 +27,10 @@ _ANYTHING = -1.0
 class ClassMaps(Benchmark):
     """Predictions are pictures of class numbers from 0 on, one at every pixel."""
 
-    def adapt(self, masks: FrameMasks) -> FrameCodes:
+    def adapt(self, masks: FrameMasks | FrameCodes) -> FrameCodes:
         """The most probable class takes each pixel; in the reference that is the first of the largest scores."""
+        if isinstance(masks, FrameCodes):
+            return masks
         return replace(masks, exclusive=True).coded(_ANYTHING)
 
 

@@ -32,13 +32,15 @@ def entering(video: ObjectVideo) -> list[tuple[Prompt, ...]]:
     prompts: list[Prompt] = []
     met: set[int] = set()
     listed = {each.id: each.frames[0] for each in video.objects if each.frames}
+    names = {each.id: each.category for each in video.objects if each.category}
     for frame, path in sorted(video.given.items(), key=lambda item: video.frame_names.index(item[0])):
         ids = read_numbers(path).astype(np.int32)
         new = [one for one in np.unique(ids).tolist() if one and one not in met and listed.get(one, frame) == frame]
         met.update(new)
         if new:
             shown = np.where(np.isin(ids, new), ids, np.int32(0))
-            prompts.append(Mask(shown, frame=video.frame_names.index(frame), source=str(path)))
+            labels = {one: names[one] for one in new if one in names}
+            prompts.append(Mask(shown, frame=video.frame_names.index(frame), source=str(path), labels=labels))
     if not prompts:
         raise InputError(f"no object of {video.name} is shown in the frames in which the data set says that they enter")
     return [tuple(prompts)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from singleout.evaluation.benchmarks.base import Benchmark, Job
 from singleout.exports import FORMATS
 from singleout.exports.layout import pack
-from singleout.tracks import FrameMasks, Tracks
+from singleout.tracks import FrameCodes, FrameMasks, Tracks
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class IdPictures(Benchmark):
 
     top: str = ""
 
-    def adapt(self, masks: FrameMasks) -> FrameMasks:
+    def adapt(self, masks: FrameMasks | FrameCodes) -> FrameMasks | FrameCodes:
         """Objects compete for each pixel, as a picture of ids holds one of them."""
-        return replace(masks, exclusive=True)
+        return masks if isinstance(masks, FrameCodes) else replace(masks, exclusive=True)
 
     def save(self, job: Job, answers: Sequence[Tracks], folder: Path) -> list[Path]:
         """A palette PNG for each frame that is kept."""

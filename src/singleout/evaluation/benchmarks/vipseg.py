@@ -31,7 +31,7 @@ from singleout.exports.layout import dump, read_json, text_file, write_json_list
 from singleout.exports.panoptic import read_segment_ids
 from singleout.media.atomic import atomic_folder
 from singleout.prompts import Categories, Prompt
-from singleout.tracks import FrameMasks, Tracks
+from singleout.tracks import FrameCodes, FrameMasks, Tracks
 from singleout.vocabularies.categories import categories
 
 _LISTING, _PICTURES, _PARTS = "pred.json", "pan_pred", "parts"
@@ -113,9 +113,9 @@ class Vipseg(Benchmark):
             jobs.append(Job(video.name, first.parent, lambda: asked, names, num_frames=len(names)))
         return jobs
 
-    def adapt(self, masks: FrameMasks) -> FrameMasks:
+    def adapt(self, masks: FrameMasks | FrameCodes) -> FrameMasks | FrameCodes:
         """Segments do not overlap."""
-        return replace(masks, exclusive=True)
+        return masks if isinstance(masks, FrameCodes) else replace(masks, exclusive=True)
 
     def save(self, job: Job, answers: Sequence[Tracks], folder: Path) -> list[Path]:
         """The pictures in ``pan_pred/<video>/``, and the segments of the video as a part of pred.json."""

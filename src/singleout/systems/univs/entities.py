@@ -1,7 +1,7 @@
 """Objects that are found by learnable queries and from then on asked for again: instances and panoptic segments.
 
 In every clip, the known objects are asked for by points of their masks in the frames before, and whatever the learnable
-queries find besides is matched with them or becomes a new object ("unified inference of entities" in the official code).
+queries find besides is matched with them or becomes a new object ("unified inference" in the official code).
 Masks are kept at stride 4, of the frames of the clip alone; what leaves the clip is final and handed out.
 """
 
@@ -159,7 +159,7 @@ class EntityTracker:
         self._pool.extend(self.stride)
         for place in range(len(clip) - self.stride):
             masks = self.geometry.enlarge(self._logits[:, place]) > 0
-            prompts = self._points(clip, place, masks, self._boxes[:, place], clip.start + place)
+            prompts = self._points(clip, place, masks, self._boxes[:, place])
             self._pool.write(clip.start + place, prompts, masks.flatten(1).any(1))
 
     def _remember_before(self, clip: Clip) -> None:
@@ -174,17 +174,17 @@ class EntityTracker:
             masks = self.geometry.enlarge(before[:, place]) > 0
             known = torch.tensor([first <= number for first in self.first_frames], device=self._device)
             shown = masks & known[:, None, None]
-            prompts = self._points(clip, place, shown, boxes[:, place], clip.start + place, number)
+            prompts = self._points(clip, place, shown, boxes[:, place], point_number=number)
             self._pool.write(number, prompts)
 
     def _points(
-        self, clip: Clip, place: int, masks: Tensor, boxes: Tensor, number: int, point_number: int | None = None
+        self, clip: Clip, place: int, masks: Tensor, boxes: Tensor, *, point_number: int | None = None
     ) -> DensePrompts:
         return points_of_masks(
             clip.features[place],
             masks.float(),
             boxes,
-            frame_index=number,
+            frame_index=clip.start + place,
             num_points=self.points,
             dice=self.dice,
             point_index=point_number,

@@ -108,9 +108,9 @@ class Enlarger:
         self._axes = tuple(_Axis(geometry, axis, device) for axis in (0, 1))
         self.size = geometry.original
 
-    def __call__(self, mask: Tensor) -> tuple[Crop, Tensor]:
-        """mask: (h, w) logits. Returns the part of the picture that the mask can touch, and the logits there."""
-        above = mask > 0
+    def __call__(self, mask: Tensor, level: float = 0.0) -> tuple[Crop, Tensor]:
+        """mask: (h, w) logits. Returns the part of the picture where they can exceed a level, and the logits there."""
+        above = mask > level
         rows, columns = self._axes[0].reach(above.any(1)), self._axes[1].reach(above.any(0))
         if rows is None or columns is None:
             return (slice(0, 0), slice(0, 0)), mask.new_zeros((0, 0))

@@ -54,17 +54,18 @@ class WindowScores:
         return total / windows.clamp(min=1)
 
 
-def results_of(scores: Tensor, detections: int) -> list[Result]:
+def results_of(scores: Tensor, sharpness: Tensor, detections: int) -> list[Result]:
     """All results that the published evaluation writes down, by object and then by class.
 
-    scores: (num_objects, num_names). detections: how many at least, where so many reach 0.005; half more than are
-    likely where those are more. An object comes once for each class that it may be.
+    scores: (num_objects, num_names). sharpness: (num_objects,), which scores are multiplied by in the end. detections:
+    how many results at least, of those that reach 0.005 before; half more than are likely where those are more. An
+    object comes once for each class that it may be.
     """
     flat = scores.flatten()
+    final = (scores * sharpness[:, None]).flatten()
     kept = flat >= _LEAST_SCORE
     count = max(int(_MORE * int((flat > _LIKELY_SCORE).sum())), detections)
     if count < int(kept.sum()):
-        kept &= flat >= flat.topk(count).values[-1]
-    places = kept.nonzero()[:, 0]
+        kept &= final >= final[kept].topk(count).values[-1]
     names = scores.shape[1]
-    return [Result(int(place) // names, int(place) % names, float(flat[place])) for place in places.tolist()]
+    return [Result(place // names, place % names, float(final[place])) for place in kept.nonzero()[:, 0].tolist()]

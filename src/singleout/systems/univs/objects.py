@@ -1,6 +1,6 @@
-"""Objects that are asked for, by a mask, box or point in some frame or by a sentence, followed to the end of the video.
+"""Objects that are asked for by a mask, box or point in some frame or by a sentence, followed to the end of the video.
 
-Masks are kept at the padded size, for the objects of a clip compete for its pixels there. What leaves the clip is final.
+Masks are kept at the padded size, where the objects of a clip compete for its pixels. What leaves the clip is final.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from singleout.systems.univs.memory import PromptPool
 from singleout.systems.univs.network import UniVSNetwork
 from singleout.systems.univs.semantic import ClassVotes
 from singleout.systems.univs.similarity import boxes_of, consistency, joined_mean, mask_overlaps, quality
-from singleout.systems.univs.values import Decoded, DensePrompts, SelfAttention
+from singleout.systems.univs.values import Decoded, DensePrompts, FrameFeatures, SelfAttention
 from singleout.systems.univs.visual_prompts import Dice, points_of_boxes, points_of_clicks, points_of_masks
 
 _CONSISTENT = 0.5  # cosine that an object must keep to what is remembered of it
@@ -39,7 +39,7 @@ class Asked:
     frame: int = 0
     mask: Bool | None = None
     box: tuple[float, float, float, float] | None = None
-    point: tuple[float, float] | None = None
+    points: tuple[tuple[float, float], ...] = ()
     stuff: int | None = None
 
 
@@ -63,6 +63,23 @@ class LeftObjects:
     places: tuple[int, ...]
     logits: Tensor
     scores: Tensor
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What the prompts of some objects say of a clip.
+
+    rows: of the objects. masks: (num, time, h, w) logits at stride 4. embeds: (num, time, width). sharp: (num,).
+    """
+
+    rows: Tensor
+    masks: Tensor
+    embeds: Tensor
+    sharp: Tensor
+
+    def of(self, which: Tensor) -> _Said:
+        """What is said of some of them; which: (num,) bool."""
+        return _Said(self.rows[which], self.masks[which], self.embeds[which], self.sharp[which])
 
 
 class ObjectTracker:
@@ -233,9 +250,8 @@ class ObjectTracker:
             if asked.box is not None:
                 box = torch.tensor([asked.box], device=device)
                 found = points_of_boxes(frame, box, frame_index=number, num_points=self.points, dice=self.dice)
-            elif asked.point is not None:
-                point = torch.tensor([asked.point], device=device)
-                found = points_of_clicks(frame, point, frame_index=number, num_points=self.points)
+            elif asked.points:
+                found = self._clicked(frame, asked.points, number)
             else:
                 continue
             which = torch.zeros(len(self.places), dtype=torch.bool, device=device)
@@ -243,6 +259,14 @@ class ObjectTracker:
             count = len(self.places)
             everyone = DensePrompts(found.features.expand(count, -1, -1), found.positions.expand(count, -1, -1))
             self._pool.write(number, everyone, which)
+
+    def _clicked(self, frame: FrameFeatures, points: Sequence[tuple[float, float]], number: int) -> DensePrompts:
+        """Several clicks share the points of an object."""
+        each = -(-self.points // len(points))
+        where = torch.tensor(points, device=self._device)
+        found = points_of_clicks(frame, where, frame_index=number, num_points=each)
+        features, positions = (part.flatten(0, 1)[None, : self.points] for part in (found.features, found.positions))
+        return DensePrompts(features, positions)
 
     def _labels(self, decoded: Decoded) -> Tensor:
         """The class at each pixel of each frame, (time, *seen)."""
@@ -254,21 +278,21 @@ class ObjectTracker:
 
     def _take(self, clip: Clip, masks: Tensor, embeds: Tensor, labels: Tensor | None) -> None:
         """What the prompts say, into the frames of the clip."""
-        sharp = self.geometry.sharpness(masks)
         first = torch.tensor([self.asked[place].frame for place in self.places], device=self._device)
-        new, old = ((first >= clip.start).nonzero()[:, 0], (first < clip.start).nonzero()[:, 0])
-        if len(new):
-            self._begin(clip, new, masks[new], embeds[new], sharp[new], labels)
-        if len(old):
-            self._go_on(clip, old, masks[old], embeds[old], sharp[old], labels)
+        rows = torch.arange(len(self.places), device=self._device)
+        said = _Said(rows, masks, embeds, self.geometry.sharpness(masks))
+        new = first >= clip.start
+        if new.any():
+            self._begin(clip, said.of(new), labels)
+        if not new.all():
+            self._go_on(clip, said.of(~new), labels)
 
-    def _begin(
-        self, clip: Clip, rows: Tensor, masks: Tensor, embeds: Tensor, sharp: Tensor, labels: Tensor | None
-    ) -> None:
+    def _begin(self, clip: Clip, said: _Said, labels: Tensor | None) -> None:
         """Objects that are first shown in this clip: they are written behind the frame that shows them."""
+        rows, masks, sharp = said.rows, said.masks, said.sharp
         asked = [self.asked[self.places[row]] for row in rows.tolist()]
         large = self.geometry.enlarge(masks)
-        self._embeds[rows, -len(clip) :] = embeds
+        self._embeds[rows, -len(clip) :] = said.embeds
         if self.sentences is not None:
             self._logits[rows] = large
             self._scores[rows] = sharp[:, None]
@@ -303,10 +327,9 @@ class ObjectTracker:
         part = self._logits[row, begin:, :rows, :columns]
         self._logits[row, begin:, :rows, :columns] = part.masked_fill(labels[begin:] == label, _STUFF_LOGIT)
 
-    def _go_on(
-        self, clip: Clip, rows: Tensor, masks: Tensor, embeds: Tensor, sharp: Tensor, labels: Tensor | None
-    ) -> None:
+    def _go_on(self, clip: Clip, said: _Said, labels: Tensor | None) -> None:
         """Objects that were there before the clip."""
+        rows, masks, embeds, sharp = said.rows, said.masks, said.embeds, said.sharp
         alike = consistency(self._embeds[rows, -self.memory :], embeds)
         sure = alike > _CONSISTENT
         large = self.geometry.enlarge(masks) * sure[:, None, None, None]

@@ -18,6 +18,7 @@ from singleout.exports.flat import coded
 from singleout.systems.univs.entities import Left
 from singleout.systems.univs.geometry import Enlarger, Geometry
 from singleout.systems.univs.patches import Patch
+from singleout.systems.univs.similarity import CONFIDENT
 from singleout.tracks import FrameCodes
 from singleout.tracks import codes as run_length
 
@@ -26,14 +27,12 @@ _KNOWN_SHARE = 0.5  # of the overlap limit, for a thing that was there in an ear
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What is known of the objects when a window is closed.
+class _Waiting:
+    """An object in a frame. sure, maybe: pixels that surely are in, and that may be; see `similarity.quality`."""
 
-    scores: (num_objects, num_names), class scores averaged over time. sharpness: (num_objects,).
-    """
-
-    scores: Tensor
-    sharpness: Tensor
+    patch: Patch
+    sure: int
+    maybe: int
 
 
 @dataclass
@@ -71,34 +70,48 @@ class PanopticWindows:
         self.geometry, self.things, self.overlap, self.corrected = geometry, things, overlap, corrected
         self.segments = Segments()
         self._enlarger = Enlarger(geometry, device)
-        self._waiting: dict[int, list[Patch]] = {}
+        self._waiting: dict[int, list[_Waiting]] = {}
 
     def add(self, left: Left) -> None:
         """Take a frame that has left all clips."""
-        self._waiting[left.number] = [Patch.of(mask) for mask in left.logits]
+        self._waiting[left.number] = [self._wait(mask) for mask in left.logits]
 
-    def close(self, frames: Sequence[int], standing: Standing) -> list[FrameCodes]:
-        """Decide frames that were added."""
+    def _wait(self, mask: Tensor) -> _Waiting:
+        patch = Patch.of(mask)
+        if not patch.touched:
+            height, width = self.geometry.original
+            return _Waiting(patch, 0, 0 if self.corrected else height * width)
+        _, values = self._enlarger(mask, -CONFIDENT)
+        return _Waiting(patch, int((values > CONFIDENT).sum()), int((values > -CONFIDENT).sum()))
+
+    def close(self, frames: Sequence[int], scores: Tensor) -> list[FrameCodes]:
+        """Decide frames that were added. scores: (num_objects, num_names), of classes, averaged over time."""
         if not frames:
             return []
-        weights, labels = self._weights(standing)
+        weights, labels = self._weights(frames, scores)
         won: list[dict[int, bytes]] = []
         own = np.zeros(len(weights), np.int64)
         for frame in frames:
-            codes, areas = self._winners(self._waiting.pop(frame), weights)
+            codes, areas = self._winners([one.patch for one in self._waiting.pop(frame)], weights)
             won.append(codes)
             own[: len(areas)] += areas
         numbers = self._numbers(won, own, labels)
         return [self._coded(frame, codes, numbers, weights) for frame, codes in zip(frames, won, strict=True)]
 
-    def _weights(self, standing: Standing) -> tuple[list[float], list[int]]:
-        if not len(standing.scores):
+    def _weights(self, frames: Sequence[int], scores: Tensor) -> tuple[list[float], list[int]]:
+        """How much each object counts where several lie, by its class and the sharpness of its masks; its class."""
+        if not len(scores):
             return [], []
-        best, labels = standing.scores.max(1)
-        weights = (best * standing.sharpness).tolist()
+        best, labels = scores.max(1)
+        sure, maybe = np.zeros((2, len(scores)))
+        for frame in frames:
+            waiting = self._waiting[frame]
+            sure[: len(waiting)] += [one.sure for one in waiting]
+            maybe[: len(waiting)] += [one.maybe for one in waiting]
+        weights = (best.cpu().numpy() * sure / np.maximum(maybe, 1)).tolist()
         classes = labels.tolist()
         for place, label in enumerate(classes):
-            # By its place and not by its class, as published.
+            # Whether it is known goes by its place and not by its class, as published.
             if not self.things[label] and place not in self.segments.things:
                 weights[place] *= _STUFF_SHARE
         return weights, classes

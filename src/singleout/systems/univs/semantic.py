@@ -1,6 +1,6 @@
 """A class at each pixel, from what all learnable queries say together.
 
-Nothing is followed: each query votes for its classes where its mask lies, and the class with most votes takes the pixel.
+Nothing is followed: each query votes for its classes where its mask lies; the class with most votes takes the pixel.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class ClassVotes:
         sure, maybe = torch.zeros(2, len(masks), device=masks.device, dtype=torch.float64)
         for place in range(masks.shape[1]):
             for rows, strip in self._strips(masks[:, place]):
-                for limit, total in ((CONFIDENT, sure), (-CONFIDENT, maybe)):
-                    total += ((strip > limit).float() @ counts[1] @ counts[0][rows]).double()
+                sure += ((strip > CONFIDENT).float() @ counts[1] @ counts[0][rows]).double()
+                maybe += ((strip > -CONFIDENT).float() @ counts[1] @ counts[0][rows]).double()
         return (sure / maybe.clamp(min=1)).float()
 
     def votes(self, masks: Tensor, weights: Tensor) -> Iterator[tuple[slice, Tensor]]:
