@@ -12,8 +12,8 @@ from tests.shared_data import SHARED
 KEPT = Path(__file__).parents[1] / "goldens"
 OFFICIAL = SHARED / "reference"
 PARTS = sorted({module.PART for module in replayers()})
-# Of these systems only the metrics are here, so the other goldens of their folders are nobody's.
-METRICS_ONLY = frozenset({"ov2seg", "ovseg"})
+# Of this system only parts are here, so the other goldens of its folder are nobody's.
+METRICS_ONLY = frozenset({"ovseg"})
 
 
 def goldens_of(folder: Path) -> list[Path]:

@@ -18,13 +18,14 @@ from singleout.nn.text.tables import as_table, read_npy
 from singleout.nn.text.words import Words
 from singleout.vocabularies import categories, read_names
 
-# The first digits of the SHA-256 of each published table, and the list whose names its rows are of.
+# The first digits of the SHA-256 of each published table, the list whose names its rows are of, and how many of them.
 _PUBLISHED = {
-    "51fb341bdac52ea1": "lvis_v1",
-    "f84072829c3b3972": "lvvis",
-    "65d1054124fd6f41": "ytvis_2019",
-    "9b83b279d8c55dd2": "ytvis_2021",
-    "a22ed142d0ba6ee9": "ovis",
+    "51fb341bdac52ea1": ("lvis_v1", 1203),
+    "f84072829c3b3972": ("lvvis", 1196),
+    "d2b1cc2405d43f02": ("coco_panoptic", 80),
+    "65d1054124fd6f41": ("ytvis_2019", 40),
+    "9b83b279d8c55dd2": ("ytvis_2021", 40),
+    "a22ed142d0ba6ee9": ("ovis", 25),
 }
 _SHOWN = 5  # names in a message
 
@@ -90,8 +91,8 @@ def _names_of(file: Path, file_names: Path | None) -> tuple[str, ...] | None:
     """The names of the rows of a file, None where nobody says."""
     if file_names is not None:
         return read_names(file_names)
-    list_name = _PUBLISHED.get(hashlib.sha256(file.read_bytes()).hexdigest()[:16])
-    return None if list_name is None else tuple(each.name for each in categories(list_name))
+    found = _PUBLISHED.get(hashlib.sha256(file.read_bytes()).hexdigest()[:16])
+    return None if found is None else tuple(each.name for each in categories(found[0])[: found[1]])
 
 
 def _plain(name: str) -> str:

@@ -24,7 +24,7 @@ from singleout.systems.ov2seg.options import Options, published
 from singleout.systems.ov2seg.store import MaskStore
 from singleout.systems.ov2seg.values import directions
 from singleout.systems.ov2seg.watch import Verdict, Watch
-from singleout.tracks import Answer, FrameMasks, ObjectInfo
+from singleout.tracks import Answer, FrameCodes, ObjectInfo
 
 _ANSWERED_APART = 20  # names, up to which each gets an answer of its own
 
@@ -83,7 +83,7 @@ class OV2SegStream(Stream):
         # Before any frame is looked at, because this is where mistakes are.
         self._classifier = system.classifier(self._names, options)
 
-    def _run(self) -> Iterator[FrameMasks]:
+    def _run(self) -> Iterator[FrameCodes]:
         options = self._options
         watch = self._system.watch(self._video, options)
         try:
@@ -98,17 +98,21 @@ class OV2SegStream(Stream):
         finally:
             watch.close()
 
-    def _shown(self, store: MaskStore, verdict: Verdict, frame: int) -> FrameMasks:
-        size = (self._video.height, self._video.width)
+    def _shown(self, store: MaskStore, verdict: Verdict, frame: int) -> FrameCodes:
         places = torch.nonzero(~verdict.hidden[frame])[:, 0].tolist()
         tracks = verdict.pairs.tracks[places].tolist()
-        # A track that has several names is enlarged once.
+        # A track that has several names is brought to its size once.
         different = list(dict.fromkeys(tracks))
-        masks = dict(zip(different, store.read(frame, different), strict=True))
-        stacked = np.stack([masks[track] for track in tracks]) if tracks else np.zeros((0, *size), np.bool_)
-        scores = verdict.frame_scores[frame, places].cpu().numpy()
-        ids = np.array(places, np.int32) + 1
-        return FrameMasks(frame, ids, scores, stacked, *size, exclusive=False)
+        codes = dict(zip(different, store.read(frame, different), strict=True))
+        return FrameCodes.pack(
+            frame,
+            np.array(places, np.int32) + 1,
+            verdict.frame_scores[frame, places].cpu().numpy(),
+            [codes[track] for track in tracks],
+            height=self._video.height,
+            width=self._video.width,
+            exclusive=False,
+        )
 
     def _describe(self, verdict: Verdict) -> None:
         found: dict[str, list[int]] = {}

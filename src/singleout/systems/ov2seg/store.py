@@ -19,7 +19,6 @@ from singleout.nn.mask2former.geometry import Enlarger, Geometry
 from singleout.systems.ov2seg.tracking import Sharpness
 from singleout.tracks import codes as run_length
 
-Bool = npt.NDArray[np.bool_]
 _CODES_IN_MEMORY = 1 << 24  # bytes of codes, before they go to disk
 
 
@@ -55,28 +54,21 @@ class MaskStore:
             self._write([self._code(mask)[0] for mask in oldest])
         return Sharpness.of(masks)
 
-    def read(self, frame: int, tracks: Sequence[int]) -> Iterator[Bool]:
-        """The masks of some tracks in a frame, (height, width) of the video each."""
-        height, width = self._enlarger.size
+    def read(self, frame: int, tracks: Sequence[int]) -> Iterator[bytes]:
+        """The codes of some tracks in a frame, at the size of the video."""
         if frame >= len(self._ends):
-            for track in tracks:
-                yield self._whole(self._soft[frame - len(self._ends)][track])
+            soft = self._soft[frame - len(self._ends)]
+            yield from (self._code(soft[track])[0] for track in tracks)
             return
         ends = self._ends[frame]
         for track in tracks:
             self._file.seek(int(ends[track]))
-            yield run_length.decode(self._file.read(int(ends[track + 1] - ends[track])), height, width)
+            yield self._file.read(int(ends[track + 1] - ends[track]))
 
     def close(self) -> None:
         """Let go of everything."""
         self._soft.clear()
         self._file.close()
-
-    def _whole(self, mask: Tensor) -> Bool:
-        crop, values = self._enlarger(mask)
-        whole = np.zeros(self._enlarger.size, np.bool_)
-        whole[crop] = (values > 0).cpu().numpy()
-        return whole
 
     def _code(self, mask: Tensor) -> tuple[bytes, Sharpness]:
         (rows, columns), values = self._enlarger(mask)
