@@ -120,6 +120,7 @@ def _print_system(system: str, entries: list[Checkpoint]) -> None:
         first = entry.figures[0] if entry.figures else None
         said = f"{first.metric} {first.value:.1f} on {first.benchmark}" if first else ""
         marks = [f"= {system}/{entry.variant}"] * (entry.default and entry.name != f"{system}/{entry.variant}")
+        marks += [f"with {system}/{other}" for other in entry.also]
         marks += ["here"] * _is_here(entry) + ["no address"] * (entry.url is None)
         print(f"{entry.name:<{wide}}  {entry.trained}; {said}  {', '.join(marks)}".rstrip(" ;"))
 

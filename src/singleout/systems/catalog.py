@@ -33,6 +33,7 @@ _SYSTEMS: dict[str, str] = {
     "mutr": "singleout.systems.mutr",
     "soc": "singleout.systems.soc",
     "aot": "singleout.systems.aot",
+    "univs": "singleout.systems.univs",
 }
 
 Shape = tuple[int, ...]
@@ -113,6 +114,14 @@ class ReadsWords(Protocol):
         self, network: nn.Module, variant: str, *, name: str, tokenizer: Path | None, words: Words | None = None
     ) -> Segmenter:
         """See `System`. words: reads names and sentences; None where nobody looked for a tower."""
+
+
+@runtime_checkable
+class HoldsSeveral(Protocol):
+    """What a `System` has besides where a file may hold several models, of which the variant says which is meant."""
+
+    def convert_variant(self, variant: str, state: Mapping[str, Tensor]) -> Conversion:
+        """`System.convert_names` of the model that a variant stands for. Raises InputError where it is not there."""
 
 
 def model_names() -> tuple[str, ...]:

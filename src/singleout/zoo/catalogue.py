@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
@@ -57,8 +57,9 @@ class Checkpoint:
 
     name: ``SYSTEM/…``. variant: of the system, None for what is no whole model. trained: data and stage. file: its
     name here (the authors' own where they state one). url: None where no address is published. sources: the documents
-    that list it. default: whether ``SYSTEM/VARIANT`` alone means this one. size in bytes, sha256 and sha256_starts (its
-    first digits, where the published file name holds them) are None where nobody states them.
+    that list it. default: whether ``SYSTEM/VARIANT`` alone means this one. also: variants that the file holds besides;
+    ``SYSTEM/VARIANT`` of one means this entry as well. size in bytes, sha256 and sha256_starts (its first digits, where
+    the published file name holds them) are None where nobody states them.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Checkpoint:
     sources: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
     default: bool = False
+    also: tuple[str, ...] = ()
     verified: bool = False
     size: int | None = None
     sha256: str | None = None
@@ -109,6 +111,7 @@ def find_checkpoint(name: str) -> Checkpoint:
     for found in (
         [one for one in entries if one.name == name],
         [one for one in entries if one.default and f"{one.system}/{one.variant}" == name],
+        [replace(one, variant=other) for one in entries for other in one.also if f"{one.system}/{other}" == name],
     ):
         if found:
             return found[0]

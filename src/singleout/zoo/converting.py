@@ -34,7 +34,9 @@ def convert(
     user should know. Raises InputError as `open_weights`, and where the folder holds something and is to be kept.
     """
     file, checkpoint = _find(official)
-    opened = open_weights(file, system=system, variant=None, strict=strict)
+    # Of a file with several models an entry of the catalogue says which is meant.
+    variant = None if checkpoint is None else checkpoint.variant
+    opened = open_weights(file, system=system, variant=variant, strict=strict)
     if tokenizer is not None and not (tokenizer.is_file() or has_tokenizer(tokenizer)):
         raise InputError(f"{tokenizer} has no tokenizer: give a folder with the files of {opened.system.tokenizer}")
     beside = tokenizer or opened.tokenizer

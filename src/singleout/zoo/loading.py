@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from singleout.errors import InputError
-from singleout.systems.catalog import ReadsWords, System, find_system, model_names, system_names
+from singleout.systems.catalog import HoldsSeveral, ReadsWords, System, find_system, model_names, system_names
 from singleout.systems.catalog import load as load_ready
 from singleout.zoo.catalogue import checkpoints, find_checkpoint
 from singleout.zoo.fetching import by_hand, fetch, find_fetched, sha256_of
@@ -172,7 +172,8 @@ def _open_file(file: Path, system: str | System | None, variant: str | None, str
     try:
         config = owner.configure(found, shapes)
         network = owner.build(found, config)
-        conversion = owner.convert_names(raw.state)
+        several = isinstance(owner, HoldsSeveral)
+        conversion = owner.convert_variant(found, raw.state) if several else owner.convert_names(raw.state)
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
     except (KeyError, IndexError) as error:
