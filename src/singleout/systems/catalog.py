@@ -34,6 +34,7 @@ _SYSTEMS: dict[str, str] = {
     "soc": "singleout.systems.soc",
     "aot": "singleout.systems.aot",
     "univs": "singleout.systems.univs",
+    "ov2seg": "singleout.systems.ov2seg",
 }
 
 Shape = tuple[int, ...]
