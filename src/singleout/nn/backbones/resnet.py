@@ -19,6 +19,8 @@ class ResNetConfig:
     bottleneck: bool = True  #: blocks of three convolutions that widen four times, else of two
     width: int = 64  #: channels of the stem
     num_stages: int = 4  #: stages that are built, the coarser ones left out
+    deep_stem: bool = False  #: three 3x3 convolutions in place of one of 7x7, as in DeepLab
+    last_dilations: tuple[int, ...] = ()  #: of the 3x3 convolutions of the last stage's blocks; 1 where not given
 
     @property
     def channels(self) -> tuple[int, int, int, int]:
@@ -31,6 +33,8 @@ RESNETS = {
     "resnet18": ResNetConfig((2, 2, 2, 2), bottleneck=False),
     "resnet50": ResNetConfig((3, 4, 6, 3)),
     "resnet101": ResNetConfig((3, 4, 23, 3)),
+    # R101c of detectron2's DeepLab (Chen et al. 2017).
+    "resnet101_deeplab": ResNetConfig((3, 4, 23, 3), deep_stem=True, last_dilations=(1, 2, 4)),
 }
 
 
@@ -116,11 +120,11 @@ def _downsample(in_channels: int, out_channels: int, stride: int) -> nn.Sequenti
 class BasicBlock(_Block):
     """Two 3x3 convolutions."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int, dilation: int = 1) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
         self.bn1 = FrozenBatchNorm(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False)
         self.bn2 = FrozenBatchNorm(channels)
         self.downsample = _downsample(in_channels, channels, stride)
 
@@ -133,11 +137,11 @@ class BasicBlock(_Block):
 class Bottleneck(_Block):
     """1x1, 3x3 (with the stride) and 1x1 convolutions."""
 
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int, dilation: int = 1) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
         self.bn1 = FrozenBatchNorm(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, stride=stride, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(channels, channels, 3, stride, padding=dilation, dilation=dilation, bias=False)
         self.bn2 = FrozenBatchNorm(channels)
         self.conv3 = nn.Conv2d(channels, 4 * channels, 1, bias=False)
         self.bn3 = FrozenBatchNorm(4 * channels)
@@ -158,14 +162,23 @@ class ResNet(nn.Module):
         self.config = config
         self.channels = config.channels
         width = config.width
-        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        if config.deep_stem:
+            self.conv1 = nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False)
+            self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+            self.conv3 = nn.Conv2d(width, 2 * width, 3, padding=1, bias=False)
+            self.bn2, self.bn3 = FrozenBatchNorm(width), FrozenBatchNorm(2 * width)
+        else:
+            self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = FrozenBatchNorm(width)
         kind, expansion = (Bottleneck, 4) if config.bottleneck else (BasicBlock, 1)
-        in_channels = width
+        in_channels = 2 * width if config.deep_stem else width
         for stage, depth in enumerate(config.depths[: config.num_stages]):
             blocks = []
+            dilations = config.last_dilations if stage == len(config.depths) - 1 else ()
             for index in range(depth):
-                blocks.append(kind(in_channels, width << stage, 2 if index == 0 and stage > 0 else 1))
+                stride = 2 if index == 0 and stage > 0 else 1
+                dilation = dilations[index] if dilations else 1
+                blocks.append(kind(in_channels, width << stage, stride, dilation))
                 in_channels = (width << stage) * expansion
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
         for module in self.modules():
@@ -178,13 +191,17 @@ class ResNet(nn.Module):
 
     def freeze_low(self) -> None:
         """Keep stem and first stage as they are in training: what they see is the same in every data set."""
-        for module in (self.conv1, self.stages()[0]):
+        stem = [self.conv1, self.conv2, self.conv3] if self.config.deep_stem else [self.conv1]
+        for module in (*stem, self.stages()[0]):
             module.requires_grad_(False)
 
     def forward(self, frames: Tensor) -> list[Tensor]:
         """frames: (batch, time, 3, height, width). Returns a map (batch * time, channels, h, w) a stage."""
         x = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        x = F.max_pool2d(conv_norm(x, self.conv1, self.bn1, relu=True), 3, stride=2, padding=1)
+        x = conv_norm(x, self.conv1, self.bn1, relu=True)
+        if self.config.deep_stem:
+            x = conv_norm(conv_norm(x, self.conv2, self.bn2, relu=True), self.conv3, self.bn3, relu=True)
+        x = F.max_pool2d(x, 3, stride=2, padding=1)
         maps = []
         for stage in self.stages():
             x = stage(x)
