@@ -25,7 +25,11 @@ _FOLLOWED = (
     "names of every layout, stages, scores, masks, memory, losses and gradients equal to the official code's "
     "(`tests/parity`), on weights made by rule"
 )
-VERIFIED = {"referformer": _WHOLE, "mutr": _WHOLE, "soc": _WHOLE, "aot": _FOLLOWED}
+_NAMED = (
+    "names of both layouts, stages, matching, results of real frames and losses equal to the official code's "
+    "(`tests/parity`), on weights made by rule"
+)
+VERIFIED = {"referformer": _WHOLE, "mutr": _WHOLE, "soc": _WHOLE, "aot": _FOLLOWED, "ov2seg": _NAMED}
 _TEXT_TOWERS = (
     "text towers of three sizes: names, tokens and vectors equal to the official code's (`tests/parity`), on weights "
     "made by rule"

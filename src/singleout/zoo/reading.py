@@ -43,6 +43,10 @@ def read_weights(file: Path) -> RawWeights:
     kind = check_is_weights(file)
     if kind == "safetensors":
         return RawWeights(_read_safetensors(file))
+    if kind == "numpy":
+        raise InputError(
+            f"{file} is one table of numbers (.npy), not weights; expected .pth, .pkl or .safetensors content"
+        )
     if kind == "scripted":
         return RawWeights(read_scripted(file))
     if kind == "torch":

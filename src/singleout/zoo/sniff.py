@@ -8,7 +8,7 @@ from typing import Literal
 
 from singleout.errors import InputError
 
-Kind = Literal["torch", "legacy", "pickle", "safetensors", "scripted"]
+Kind = Literal["torch", "legacy", "pickle", "safetensors", "scripted", "numpy"]
 
 # The pickled magic number that torch.save began files with until 2020.
 _LEGACY = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -34,6 +34,8 @@ def check_is_weights(file: Path, called: str | Path | None = None) -> Kind:
         raise InputError(f"{name} is a web page, not weights: the download did not work; fetch it again")
     if start.startswith(b"version https://git-lfs"):
         raise InputError(f"{name} is a pointer of Git LFS, not the weights: run git lfs pull, or fetch the file itself")
+    if start.startswith(b"\x93NUMPY"):
+        return "numpy"
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 32:
         return "safetensors"
     if start[:1] == b"\x80" and start[1] <= 5:
