@@ -36,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from memory import peak_bytes
 from singleout.nn.attention import Attention
+from singleout.nn.backbones.resnet import keep_folded
 from singleout.nn.mask2former.layers import Group, MaskedDecoderLayer, hide_outside
 from singleout.systems.univs import decoder
 from singleout.systems.univs.config import VARIANTS
@@ -172,6 +173,7 @@ def main() -> None:
     torch.manual_seed(0)
     network = UniVSNetwork(VARIANTS[asked.variant]).eval().requires_grad_(False)
     network.keep_keys = not asked.drop_keys
+    keep_folded(network)
     masks = torch.zeros(asked.objects, asked.height, asked.width)
     for row, mask in enumerate(masks):
         # Objects of many sizes, from the upper left corner.

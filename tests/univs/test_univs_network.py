@@ -218,3 +218,19 @@ def test_every_head_is_read_where_losses_ask_for_it(network, features, names):
 def test_frames_of_another_form_are_refused(network, shape):
     with pytest.raises(ValueError, match="multiples of 32"):
         network.encode(torch.zeros(shape))
+
+
+def test_frames_may_be_seen_for_inference_and_then_without_gradients_only(frames):
+    network = tiny_network().eval().requires_grad_(False)
+    found = []
+    for way in (torch.inference_mode, torch.no_grad, torch.inference_mode):
+        with way():
+            found.append(network.encode(frames)[0].finest.clone())
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
+def test_no_prompts_at_all_are_prompts_too(network, features):
+    with torch.inference_mode():
+        decoded = network.decode(features, visual(network, features, 0))
+    assert decoded.masks().shape[0] == decoded.num_learnable == TINY.num_queries

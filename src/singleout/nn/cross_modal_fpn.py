@@ -10,20 +10,10 @@ from torch.nn import functional as F
 from singleout.nn.convolution import conv3x3
 from singleout.nn.linear import is_fast
 from singleout.nn.mask_pyramid import MaskPyramid
+from singleout.nn.normed import NormedConv
 from singleout.nn.vision_language import VisionLanguageBlock, Words
 
-
-class NormedConv(nn.Conv2d):
-    """Convolution without bias and group norm (8 groups); takes and gives (batch, height, width, channels)."""
-
-    def __init__(self, in_channels: int, out_channels: int, kernel: int) -> None:
-        super().__init__(in_channels, out_channels, kernel, padding=kernel // 2, bias=False)
-        self.norm = nn.GroupNorm(8, out_channels)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """input: (batch, height, width, channels)."""
-        out: Tensor = self.norm(super().forward(input.permute(0, 3, 1, 2)))
-        return out.permute(0, 2, 3, 1)
+_GROUPS = 8  # of every group norm
 
 
 class CrossModalFPN(MaskPyramid):
@@ -34,11 +24,11 @@ class CrossModalFPN(MaskPyramid):
     ) -> None:
         super().__init__()
         count = len(channels)
-        self.laterals = nn.ModuleList(NormedConv(wide, width, 1) for wide in channels)
+        self.laterals = nn.ModuleList(NormedConv(wide, width, 1, groups=_GROUPS) for wide in channels)
         self.blocks = nn.ModuleList(
             VisionLanguageBlock(width, hidden, num_heads, dropout, factor=1 << index) for index in range(count)
         )
-        self.outputs = nn.ModuleList(NormedConv(width, width, 3) for _ in range(count))
+        self.outputs = nn.ModuleList(NormedConv(width, width, 3, groups=_GROUPS) for _ in range(count))
         self.mask_features = nn.Conv2d(width, out_width, 3, padding=1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

@@ -16,6 +16,7 @@ from singleout.nn.convolution import conv3x3
 from singleout.nn.deformable import Shapes
 from singleout.nn.deformable_transformer import Encoder, Ground
 from singleout.nn.linear import is_fast, linear
+from singleout.nn.normed import NormedConv
 from singleout.nn.positions import sine_grid
 
 LEVELS = 3  # strides 32, 16 and 8
@@ -28,15 +29,6 @@ class PixelMaps:
 
     levels: list[Tensor]
     finest: Tensor
-
-
-class NormedConv(nn.Conv2d):
-    """The weights of a convolution without bias and of the group norm behind it."""
-
-    def __init__(self, in_channels: int, out_channels: int, kernel: int) -> None:
-        super().__init__(in_channels, out_channels, kernel, padding=kernel // 2, bias=False)
-        self.norm = nn.GroupNorm(_GROUPS, out_channels)
-        nn.init.kaiming_uniform_(self.weight, a=1)
 
 
 class PixelDecoder(nn.Module):
@@ -105,7 +97,7 @@ class PixelDecoder(nn.Module):
     def _finest(self, found: Tensor, level: Tensor) -> Tensor:
         """found: (batch, channels, h, w) at stride 4. level: (batch, h, w, width) at stride 8."""
         above = F.interpolate(level.permute(0, 3, 1, 2), found.shape[-2:], mode="bilinear", align_corners=False)
-        here = self.lateral.norm(F.conv2d(found, self.lateral.weight))
+        here = self.lateral(found.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         here = above.add_(here) if is_fast(above) else above + here
         laid = F.relu(self.output.norm(conv3x3(here, self.output.weight)), inplace=is_fast(here))
         weight = self.mask_features.weight
@@ -115,7 +107,8 @@ class PixelDecoder(nn.Module):
         """What the encoder knows of pictures of this size; kept for the next one where nothing is trained."""
         marks = self.level_embedding
         weights = tuple((one.data_ptr(), 0 if one.is_inference() else one._version) for one in self.parameters())
-        of = (tuple(shapes), tokens.device, weights)
+        # What was made for inference alone cannot be written to elsewhere, and a part of it is scratch paper.
+        of = (tuple(shapes), tokens.device, weights, torch.is_inference_mode_enabled())
         fast = is_fast(tokens) and not marks.requires_grad
         if fast and self._ground is not None and self._ground[0] == of:
             return self._ground[1]

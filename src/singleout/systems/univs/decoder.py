@@ -29,10 +29,7 @@ class PromptLayer(nn.Module):
     def forward(self, queries: Tensor, positions: Tensor | None, prompts: Prompts) -> Tensor:
         """queries, positions: (time, num_prompts, width); positions is None where the features have none."""
         owned = queries if positions is None else queries + positions
-        keys = prompts.features
-        if prompts.feature_positions is not None:
-            keys = keys + prompts.feature_positions
-        seen = _read_few(self.multihead_attn, owned, queries, keys, prompts.features)
+        seen = _read_few(self.multihead_attn, owned, queries, prompts.keys, prompts.features)
         out: Tensor = self.norm(queries + seen)
         return out
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from singleout.nn.backbones.building import build_backbone
 from singleout.nn.mask2former.pixel_decoder import PixelDecoder
+from singleout.nn.threads import side_by_side
 from singleout.systems.univs.config import UniVSConfig
 from singleout.systems.univs.decoder import ClipDecoder
 from singleout.systems.univs.values import Decoded, DensePrompts, FrameFeatures, Prompts, SelfAttention
@@ -56,16 +57,14 @@ class UniVSNetwork(nn.Module):
     def encode(self, frames: Tensor) -> list[FrameFeatures]:
         """What is seen of each frame; frames: (num_frames, 3, height, width), normalised, multiples of 32.
 
-        Without gradients one frame goes through at a time, which keeps what is worked on in the cache.
+        Without gradients, frames go through one by one, which keeps what is worked on in the cache; on a CPU several
+        of them side by side.
         """
         if frames.ndim != 4 or frames.shape[1] != 3 or frames.shape[2] % STRIDE or frames.shape[3] % STRIDE:
             raise ValueError(f"expected frames (n, 3, multiples of {STRIDE}), got {tuple(frames.shape)}")
-        found = []
-        for part in frames.split(len(frames) if torch.is_grad_enabled() else 1):
-            maps = self.pixel_decoder(self.backbone(part[None]))
-            marked = [level + mark for level, mark in zip(maps.levels, self.decoder.level_embedding, strict=True)]
-            found += [self._features(levels, finest) for *levels, finest in zip(*marked, maps.finest, strict=True)]
-        return found
+        if torch.is_grad_enabled():
+            return self._see(frames)
+        return [found for (found,) in side_by_side(self._see, frames.split(1), frames.device)]
 
     def decode(
         self,
@@ -86,6 +85,8 @@ class UniVSNetwork(nn.Module):
         look at them, which is a ValueError. every_head: what is read before and after each layer, for losses. shuffles:
         for training, a permutation of the frames for each head, by which masks change frames.
         """
+        if prompts is not None and not len(prompts.queries):
+            prompts = None
         if not learnable and (prompts is None or prompts.sentences is not None or attention in ("none", "sep-l2p")):
             raise ValueError("learnable queries can be left out only where prompts do not look at them")
         return self.decoder(  # type: ignore[no-any-return]
@@ -132,6 +133,11 @@ class UniVSNetwork(nn.Module):
         found = self.words(features, tokens.flatten(0, 1), look=look).unflatten(0, tokens.shape[:2])
         whole = found[:, 0]
         return Prompts(whole + self.sentence_mark, whole, found.transpose(1, 2), sentences=sentences)
+
+    def _see(self, frames: Tensor) -> list[FrameFeatures]:
+        maps = self.pixel_decoder(self.backbone(frames[None]))
+        marked = [level + mark for level, mark in zip(maps.levels, self.decoder.level_embedding, strict=True)]
+        return [self._features(levels, finest) for *levels, finest in zip(*marked, maps.finest, strict=True)]
 
     def _features(self, levels: Sequence[Tensor], finest: Tensor) -> FrameFeatures:
         maps = finest.permute(2, 0, 1)[None]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -78,6 +79,11 @@ class Prompts:
     feature_positions: Tensor | None = None
     sentences: Tensor | None = None
 
+    @cached_property
+    def keys(self) -> Tensor:
+        """Features with their positions."""
+        return self.features if self.feature_positions is None else self.features + self.feature_positions
+
 
 @dataclass(frozen=True)
 class Head:
@@ -120,7 +126,12 @@ def read_masks(mask_embeds: Tensor, maps: Sequence[Tensor]) -> Tensor:
 
     mask_embeds: (num_queries, time, width). maps: of each frame, (h, w, width).
     """
-    return torch.stack(
-        [(mask_embeds[:, t] @ frame.flatten(0, 1).t()).unflatten(-1, frame.shape[:2]) for t, frame in enumerate(maps)],
-        dim=1,
-    )
+    tokens = [frame.flatten(0, 1).t() for frame in maps]
+    if torch.is_grad_enabled():
+        masks = torch.stack([mask_embeds[:, t] @ frame for t, frame in enumerate(tokens)], dim=1)
+    else:
+        # Frames that are put together afterwards would take the memory twice.
+        masks = mask_embeds.new_empty(*mask_embeds.shape[:2], tokens[0].shape[1])
+        for t, frame in enumerate(tokens):
+            torch.mm(mask_embeds[:, t], frame, out=masks[:, t])
+    return masks.unflatten(-1, maps[0].shape[:2])
