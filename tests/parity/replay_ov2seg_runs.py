@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 from tests.parity.goldens import CannotReplayError, Comparison, Context, Golden, Values, spec_of
-from tests.parity.ov2seg_network import classifier_of, network_of, one_more, pairs_in_order
+from tests.parity.ov2seg_network import VARIANT_OF, classifier_of, network_of, one_more, pairs_in_order
 from torch import Tensor
 
 from singleout.nn.mask2former.geometry import Geometry
@@ -109,7 +109,7 @@ def _picture(golden: Golden, context: Context) -> Iterator[Comparison]:
         np.array([int(found[3]), int(found[4])]),
     )
     stream = _run(
-        network_of(golden, context, "r50"),
+        network_of(golden, context, _config(golden)),
         pictures,
         table,
         short=short,
@@ -125,6 +125,12 @@ def _picture(golden: Golden, context: Context) -> Iterator[Comparison]:
     names = [_number(stream.objects[place + 1].label) for place in order.tolist()]
     yield golden.compare("labels", np.array(names))
     yield from _results(golden, stream, masks, order)
+
+
+def _config(golden: Golden) -> str:
+    """The spec of a picture does not say it, but the name of the file does: golden-r50-image."""
+    parts = golden.path.stem.split("-")
+    return parts[1] if len(parts) > 1 and parts[1] in VARIANT_OF else "r50"
 
 
 def _results(golden: Golden, stream: Stream, masks: Values, order: Tensor) -> Iterator[Comparison]:

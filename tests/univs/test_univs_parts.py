@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from singleout.nn.mask2former.geometry import Enlarger
 from singleout.systems.univs.candidates import Rules
 from singleout.systems.univs.clips import spans
 from singleout.systems.univs.entities import Left
-from singleout.systems.univs.geometry import Enlarger, Geometry
+from singleout.systems.univs.geometry import Geometry
 from singleout.systems.univs.instances import WindowScores, results_of
 from singleout.systems.univs.memory import PromptPool
 from singleout.systems.univs.panoptic import PanopticWindows

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,7 @@ class Geometry:
     padded: Size
 
     @classmethod
-    def of(cls, original: Size, short: int, longest: int, square: int | None = None) -> Geometry:
+    def of(cls, original: Size, short: int, longest: int, square: int | None = None) -> Self:
         """The shorter side becomes `short` unless the longer one would exceed `longest`.
 
         square: frames are filled up to this many pixels a side, and `longest` is at most that; None fills up to

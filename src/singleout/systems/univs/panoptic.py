@@ -15,8 +15,9 @@ from pycocotools import mask as coco
 from torch import Tensor
 
 from singleout.exports.flat import coded
+from singleout.nn.mask2former.geometry import Enlarger
 from singleout.systems.univs.entities import Left
-from singleout.systems.univs.geometry import Enlarger, Geometry
+from singleout.systems.univs.geometry import Geometry
 from singleout.systems.univs.patches import Patch
 from singleout.systems.univs.similarity import CONFIDENT
 from singleout.tracks import FrameCodes

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from singleout.exports.flat import coded
+from singleout.nn.mask2former.geometry import Enlarger
 from singleout.prompts import Phrase, Prompt
 from singleout.segmenter import Stream, VideoLike
 from singleout.systems.univs.asking import Marked, Named, are_things, marked, named, task_of
 from singleout.systems.univs.candidates import Rules
 from singleout.systems.univs.clips import Clip, read_clips
 from singleout.systems.univs.entities import EntityTracker, Left
-from singleout.systems.univs.geometry import Enlarger, Geometry
+from singleout.systems.univs.geometry import Geometry
 from singleout.systems.univs.instances import Result, WindowScores, results_of
 from singleout.systems.univs.objects import LeftObjects, ObjectTracker, Sentences
 from singleout.systems.univs.options import Options
