@@ -135,6 +135,17 @@ def test_sentences_have_words_from_the_first_template_only(words):
     torch.testing.assert_close(found.sentences[0], expected, rtol=1e-5, atol=1e-5)
 
 
+def test_names_may_be_asked_once_and_are_kept_apart_then(tmp_path, monkeypatch):
+    monkeypatch.setenv("SINGLEOUT_CACHE", str(tmp_path / "cache"))
+    words = tiny_words(tmp_path / "tokenizer", kept=KeptEmbeddings("a" * 64, UNIVS.digest))
+    once = words.embed_names(["dog", "cat"], once=True)
+    torch.testing.assert_close(once, plain(words, ["dog.", "cat."]), rtol=1e-5, atol=1e-5)
+    whole = words.embed_names(["dog", "cat"])
+    assert not torch.allclose(once, whole)
+    assert torch.equal(words.embed_names(["dog", "cat"], once=True), once)
+    assert torch.equal(words.embed_names(["dog", "cat"]), whole)
+
+
 def test_a_sentence_may_be_asked_once_or_as_it_is_typed(words):
     once = words.embed_sentences(["the white dog"], once=True)
     whole = words.embed_sentences(["the white dog"])

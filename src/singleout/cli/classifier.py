@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     make.add_argument(
         "--templates", choices=("univs", "ovseg"), default="univs", help="how names are asked (default: %(default)s)"
     )
+    make.add_argument("--once", action="store_true", help="ask the first sentence only: faster, and another table")
     make.add_argument("--combined", action="store_true", help="hold the names against UniVS's table of data sets first")
     make.add_argument("--overwrite", action="store_true", help="replace the file of --out")
     make.add_argument("--quiet", action="store_true", help="no progress")
@@ -83,7 +84,7 @@ def _make(args: argparse.Namespace) -> int:
         shown[0].step(done - shown[0].done)
 
     try:
-        table = words.embed_names(names, on_names=on_names)
+        table = words.embed_names(names, once=args.once, on_names=on_names)
     finally:
         for progress in shown:
             progress.close()

@@ -91,9 +91,9 @@ class FoundWords:
         """See `Words`."""
         return self._open().width
 
-    def embed_names(self, names: Sequence[str], *, on_names: OnNames | None = None) -> Tensor:
+    def embed_names(self, names: Sequence[str], *, once: bool = False, on_names: OnNames | None = None) -> Tensor:
         """See `Words`."""
-        return self._open().embed_names(names, on_names=on_names)
+        return self._open().embed_names(names, once=once, on_names=on_names)
 
     def embed_sentences(self, sentences: Sequence[str], *, clean: bool = True, once: bool = False) -> SentenceFeatures:
         """See `Words`."""

@@ -22,6 +22,8 @@ OnNames = Callable[[int, int], None]
 
 # Tokens that go through the tower at a time: hidden values of them take 42 MB in the tower of RN50x4.
 _TOKENS = 4096
+# Before the names whose vectors come from the first template alone, where those are kept; no name begins with it.
+_ONCE = "\0once\0"
 # Texts that are put together from several templates where there are few names.
 _TEXTS = 32
 # Sentences whose vectors are kept: those of one take 200 KB.
@@ -74,10 +76,11 @@ class Words(Protocol):
     def width(self) -> int:
         """Numbers in a vector."""
 
-    def embed_names(self, names: Sequence[str], *, on_names: OnNames | None = None) -> Tensor:
+    def embed_names(self, names: Sequence[str], *, once: bool = False, on_names: OnNames | None = None) -> Tensor:
         """The vectors of names, (num_names, width) float32 on the CPU, in their order; see `Asking`.
 
-        Raises InputError for no names, a name without a word, and where there is no tower.
+        once: only the first template is asked, not all of them, which takes that much less time. Raises InputError for
+        no names, a name without a word, and where there is no tower.
         """
 
     def embed_sentences(self, sentences: Sequence[str], *, clean: bool = True, once: bool = False) -> SentenceFeatures:
@@ -122,23 +125,23 @@ class ClipWords:
         """See `Words`."""
         return self.tower.size.out_width
 
-    def embed_names(self, names: Sequence[str], *, on_names: OnNames | None = None) -> Tensor:
+    def embed_names(self, names: Sequence[str], *, once: bool = False, on_names: OnNames | None = None) -> Tensor:
         """See `Words`. A name that is there twice, or was asked before, is computed once."""
         plain = [self._plain(name, "category name") for name in names]
         if not plain:
             raise InputError("no category names: give at least one")
         found: dict[str, Tensor] = {}
         for name in dict.fromkeys(plain):
-            kept = None if self.kept is None else self.kept.get(name)
+            kept = None if self.kept is None else self.kept.get(_ONCE + name if once else name)
             if kept is not None and kept.shape == (self.width,):
                 found[name] = kept
         unknown = [name for name in dict.fromkeys(plain) if name not in found]
         total = len(found) + len(unknown)
         for some in self._batches(unknown):
-            for name, vector in zip(some, self._means(some), strict=True):
+            for name, vector in zip(some, self._means(some, once=once), strict=True):
                 found[name] = vector
                 if self.kept is not None:
-                    self.kept.put(name, vector)
+                    self.kept.put(_ONCE + name if once else name, vector)
             if on_names is not None:
                 on_names(len(found), total)
         return torch.stack([found[name] for name in plain])
@@ -187,12 +190,12 @@ class ClipWords:
             yield batch
 
     @torch.no_grad()
-    def _means(self, names: Sequence[str], templates: Sequence[str] | None = None) -> Tensor:
+    def _means(self, names: Sequence[str], *, once: bool) -> Tensor:
         """The mean over templates for each name, (num_names, width) on the CPU."""
         total = torch.zeros(len(names), self.width, device=self.tower.projection.device)
-        asked = self.asking.templates if templates is None else templates
+        asked = self.asking.templates[:1] if once else self.asking.templates
         lengths = dict(zip(asked, map(len, self.tokens([each.format(names[0]) for each in asked])), strict=True))
-        asked = sorted(asked, key=lengths.__getitem__)
+        asked = tuple(sorted(asked, key=lengths.__getitem__))
         # Many names share what stands before them in a template, which is computed once; few go through together.
         together = max(_TEXTS // len(names), 1)
         for start in range(0, len(asked), together):
@@ -211,7 +214,7 @@ class ClipWords:
             padded = torch.zeros(1, self.tower.size.context, dtype=torch.int64)
             padded[0, : len(ids)] = torch.as_tensor(ids)
             words = self.tower(padded.to(self.tower.projection.device))[0].cpu()
-            mean = self._means([text], [first] if once else None)[0]
+            mean = self._means([text], once=once)[0]
             while len(self._sentences) >= _KEPT_SENTENCES:
                 del self._sentences[next(iter(self._sentences))]
             self._sentences[text, once] = words, mean
