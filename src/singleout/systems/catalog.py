@@ -23,7 +23,7 @@ from singleout.nn.naming import Conversion
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from singleout.nn.text.words import Words
+    from singleout.nn.text.words import Kept, Words
     from singleout.segmenter import Segmenter
 
 _MODULES = {"starter": "singleout.systems.starter"}
@@ -35,6 +35,7 @@ _SYSTEMS: dict[str, str] = {
     "aot": "singleout.systems.aot",
     "univs": "singleout.systems.univs",
     "ov2seg": "singleout.systems.ov2seg",
+    "ovseg": "singleout.systems.ovseg",
 }
 
 Shape = tuple[int, ...]
@@ -115,6 +116,23 @@ class ReadsWords(Protocol):
         self, network: nn.Module, variant: str, *, name: str, tokenizer: Path | None, words: Words | None = None
     ) -> Segmenter:
         """See `System`. words: reads names and sentences; None where nobody looked for a tower."""
+
+
+@runtime_checkable
+class HoldsTower(Protocol):
+    """What a `System` has besides where the tower that reads names for it is a part of its own weights.
+
+    asking: a digest of how names are put to it, as `singleout.nn.text.words.Asking` has it.
+    """
+
+    @property
+    def asking(self) -> str:
+        """Says in a few letters what makes vectors of two ways different."""
+
+    def segmenter(
+        self, network: nn.Module, variant: str, *, name: str, tokenizer: Path | None, kept: Kept | None = None
+    ) -> Segmenter:
+        """See `System`. kept: where vectors of names outlive the program."""
 
 
 @runtime_checkable

@@ -40,7 +40,8 @@ class Figure:
 class Publisher:
     """Who publishes the checkpoints of one system.
 
-    licence_code: SPDX name of the licence of the authors' code, None where we have not seen one stated.
+    licence_code: SPDX name of the licence of the authors' code, None where we have not seen one stated. terms: of
+    weights or data, what users are told whenever they load such a model; None where there is nothing to tell.
     """
 
     title: str
@@ -49,6 +50,7 @@ class Publisher:
     licence_code: str | None
     licence_data: str
     trained_on: tuple[str, ...]
+    terms: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,11 @@ def find_checkpoint(name: str) -> Checkpoint:
     near = variants or get_close_matches(name, [one.name for one in entries], n=3, cutoff=0.6) or same[:3]
     hint = f": did you mean {', '.join(near)}?" if near else ""
     raise InputError(f"there is no checkpoint {name!r} in the catalogue{hint} (singleout models lists them)")
+
+
+def terms_of(system: str) -> str | None:
+    """What users of a system's published weights have to be told at every load, None where there is nothing."""
+    return next((one.publisher.terms for one in checkpoints() if one.system == system), None)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,28 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ENDINGS = (".npy", ".pth", ".pt", ".safetensors")
+
+
+@dataclass
+class LazyEmbeddings:
+    """`KeptEmbeddings` of a tower inside of a file, whose content is looked at when the first name is asked."""
+
+    file: Path
+    asking: str
+
+    @cached_property
+    def _embeddings(self) -> KeptEmbeddings:
+        from singleout.zoo.fetching import sha256_of
+
+        return KeptEmbeddings(sha256_of(self.file), self.asking)
+
+    def get(self, name: str) -> Tensor | None:
+        """See `KeptEmbeddings.get`."""
+        return self._embeddings.get(name)
+
+    def put(self, name: str, vector: Tensor) -> None:
+        """See `KeptEmbeddings.put`."""
+        self._embeddings.put(name, vector)
 
 
 @dataclass

@@ -11,9 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from singleout.errors import InputError
-from singleout.systems.catalog import HoldsSeveral, ReadsWords, System, find_system, model_names, system_names
+from singleout.systems.catalog import (
+    HoldsSeveral,
+    HoldsTower,
+    ReadsWords,
+    System,
+    find_system,
+    model_names,
+    system_names,
+)
 from singleout.systems.catalog import load as load_ready
-from singleout.zoo.catalogue import checkpoints, find_checkpoint
+from singleout.zoo.catalogue import checkpoints, find_checkpoint, terms_of
 from singleout.zoo.fetching import by_hand, fetch, find_fetched, sha256_of
 from singleout.zoo.folders import WEIGHTS, is_converted, read_converted
 from singleout.zoo.reading import RawWeights, read_weights
@@ -46,8 +54,20 @@ class Opened:
     tokenizer: Path | None
 
     def segmenter(self, name: str | None = None) -> Segmenter:
-        """Ready to use. name: what it calls itself, by default ``SYSTEM/VARIANT``."""
+        """Ready to use. name: what it calls itself, by default ``SYSTEM/VARIANT``.
+
+        A warning tells the terms of weights and data where there are some that users have to know.
+        """
         called = name or f"{self.system.name}/{self.variant}"
+        terms = terms_of(self.system.name)
+        if terms is not None:
+            warnings.warn(terms, UserWarning, stacklevel=2)
+        if isinstance(self.system, HoldsTower):
+            from singleout.zoo.embeddings import LazyEmbeddings
+
+            file = self.source / WEIGHTS if self.source.is_dir() else self.source
+            kept = LazyEmbeddings(file, self.system.asking)
+            return self.system.segmenter(self.network, self.variant, name=called, tokenizer=self.tokenizer, kept=kept)
         if isinstance(self.system, ReadsWords):
             from singleout.zoo.words import FoundWords
 

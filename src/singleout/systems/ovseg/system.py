@@ -16,6 +16,7 @@ from singleout.nn.naming import Conversion
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from singleout.nn.text.words import Kept
     from singleout.segmenter import Segmenter
 
 Shape = tuple[int, ...]
@@ -32,6 +33,13 @@ class OVSegSystem:
     name: str = "ovseg"
     title: str = "OVSeg"
     tokenizer: str | None = "openai/clip-vit-base-patch32"
+
+    @property
+    def asking(self) -> str:
+        """A digest of the templates that names are put into."""
+        from singleout.nn.text.words import OVSEG
+
+        return OVSEG.digest
 
     def variants(self) -> tuple[str, ...]:
         """Swin-B with CLIP ViT-L/14, and DeepLab's ResNet-101 with ViT-B/16."""
@@ -80,13 +88,15 @@ class OVSegSystem:
 
         return convert_names(state)
 
-    def segmenter(self, network: nn.Module, variant: str, *, name: str, tokenizer: Path | None) -> Segmenter:
+    def segmenter(
+        self, network: nn.Module, variant: str, *, name: str, tokenizer: Path | None, kept: Kept | None = None
+    ) -> Segmenter:
         """The loaded network as a `Segmenter`."""
         from singleout.systems.ovseg.inference import OVSeg
         from singleout.systems.ovseg.network import OVSegNetwork
 
         assert isinstance(network, OVSegNetwork)
-        return OVSeg(network.eval().requires_grad_(False), name=name, tokenizer=tokenizer)
+        return OVSeg(network.eval().requires_grad_(False), name=name, tokenizer=tokenizer, kept=kept)
 
 
 SYSTEM = OVSegSystem()
