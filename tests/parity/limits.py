@@ -104,6 +104,7 @@ SOC_NOISE = {
     "pred_masks": 2e-4,
 }
 OV2SEG = "README, section 10: suggested tolerances"
+OVSEG = "README, section 13: suggested tolerances"
 ISSUE = "issue 3: counts and per-object values to 1e-12, summary numbers to 1e-10"
 
 # Section numbers are those of the metrics' README, whose tables say what each evaluator reports for a whole set.
@@ -145,6 +146,18 @@ RULES: tuple[Rule, ...] = (
     Rule("ov2seg", "golden-lvviseval.npz", "stats", Near(1e-10), f"{ISSUE}; OV2Seg, section 5: stats"),
     Rule("ovseg", "golden-metric.npz", "results/*-*", Near(1e-12), f"{ISSUE}; OVSeg, section 7: of each class"),
     Rule("ovseg", "golden-metric.npz", "results/*", Near(1e-10), f"{ISSUE}; OVSeg, section 7: Metric"),
+    *(
+        Rule("ovseg", file, array, limit, OVSEG)
+        for file, array, limit in (
+            ("golden-adapter-*", "features*", Near(1e-5)),
+            ("golden-*", "text", Near(1e-5)),
+            ("golden-*", "*logits*", Near(1e-3)),
+            ("golden-*", "*_map", Near(1e-3)),
+            ("golden-*", "*_argmax", Alike(0.001)),
+            ("golden-*", "*_label", Alike(0.001)),
+            ("golden-*", "loss*", Near(1e-5)),
+        )
+    ),
     *(Rule("aot", "golden-*", f"*{array}*", Near(2e-5), AOT) for array in ("logits", "raw_last", "prob_")),
     *(Rule("ov2seg", "golden-*-e2e*", array, Near(2e-3), OV2SEG) for array in ("*_logits", "*_embds", "*_masks0")),
     *(Rule("ov2seg", "golden-r50-*", f"*{array}", Near(1e-5), OV2SEG) for array in ("scores", "score")),

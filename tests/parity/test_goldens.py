@@ -12,8 +12,6 @@ from tests.shared_data import SHARED
 KEPT = Path(__file__).parents[1] / "goldens"
 OFFICIAL = SHARED / "reference"
 PARTS = sorted({module.PART for module in replayers()})
-# Of this system only parts are here, so the other goldens of its folder are nobody's.
-METRICS_ONLY = frozenset({"ovseg"})
 
 
 def goldens_of(folder: Path) -> list[Path]:
@@ -53,7 +51,7 @@ def test_a_golden_beside_the_checkout_is_reproduced(name, shared):
 
 
 @pytest.mark.needs_shared
-@pytest.mark.parametrize("part", sorted(set(PARTS) - METRICS_ONLY))
+@pytest.mark.parametrize("part", PARTS)
 def test_no_file_of_a_part_is_unknown(part, shared):
     goldens, unknown = find(shared / "reference" / part)
     assert goldens
