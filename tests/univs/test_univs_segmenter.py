@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.text_towers import tiny_words
-from tests.univs.learning import tiny_network
+from tests.univs.sharp import LetterWords, sharp_network
 
 from singleout.errors import InputError
 from singleout.media import Video
@@ -20,7 +19,7 @@ NAMES = ["cat", "dog", "wall", "sky"]
 
 @pytest.fixture(scope="module")
 def system():
-    return UniVS(tiny_network().eval().requires_grad_(False), name="univs/tiny", words=tiny_words())
+    return UniVS(sharp_network(), name="univs/tiny", words=LetterWords())
 
 
 @pytest.fixture(scope="module")

@@ -61,8 +61,8 @@ def named(prompts: Sequence[Prompt], vocabulary: str | None) -> Named:
     strange = [name for name in names if bare_words(name) not in places]
     if strange:
         raise InputError(
-            f"vocabulary {vocabulary} has no name {strange[0]!r}: leave the option vocabulary out, and names are "
-            "embedded as they are typed"
+            f"vocabulary {vocabulary} has no name {strange[0]!r}: with the option vocabulary=none, names are embedded "
+            "as they are typed"
         )
     return Named(names, tuple(places[bare_words(name)] for name in names))
 

@@ -42,7 +42,7 @@ class Options:
     background: float = 0.0  #: votes, that the best class of a pixel must have in a semantic result
     every_class: bool | None = None  #: a track for each class that an object may be, as YouTube-VIS counts them
     corrected: bool | None = None  #: mend what the official code does not mean to do; None is the opposite of published
-    vocabulary: str | None = None  #: take names from this part of the official table, such as "vipseg"
+    vocabulary: str | None = None  #: take names from this part of the official table, such as "vipseg"; or "none"
     stuff: tuple[str, ...] | None = None  #: names that are stuff; None goes by the data sets that know them
     exclusive: bool | None = None  #: sentences compete for pixels; of marks they always do
     clean_sentences: bool = True  #: take digits and marks out of sentences first, as published
@@ -58,6 +58,9 @@ class Options:
         if options.get("stuff") is not None:
             listed = options["stuff"]
             options["stuff"] = tuple(listed.split(",") if isinstance(listed, str) else map(str, listed))
+        if options.get("vocabulary") == "none":
+            # Says it over the vocabulary of a benchmark.
+            options["vocabulary"] = None
         chosen = cls(**options)
         chosen._check()
         return chosen

@@ -95,7 +95,7 @@ class PanopticWindows:
         for frame in frames:
             codes, areas = self._winners([one.patch for one in self._waiting.pop(frame)], weights)
             won.append(codes)
-            own[: len(areas)] += areas
+            own[: len(areas)] += np.array(areas, np.int64)
         numbers = self._numbers(won, own, labels)
         return [self._coded(frame, codes, numbers, weights) for frame, codes in zip(frames, won, strict=True)]
 

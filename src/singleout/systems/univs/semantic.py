@@ -92,6 +92,7 @@ class ClassVotes:
 
 
 def _nearest(source: int, target: int) -> Tensor:
-    """For each place of the target the nearest one of the source, as torch chooses it."""
-    places = torch.arange(source, dtype=torch.float64)[None, None]
+    """For each place of the target the nearest one of the source, as torch chooses it for masks."""
+    # In double precision places that lie on a border between two would go to the other one.
+    places = torch.arange(source, dtype=torch.float32)[None, None]
     return F.interpolate(places, target, mode="nearest")[0, 0].long()
