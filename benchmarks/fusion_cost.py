@@ -153,7 +153,7 @@ def soft_masks(
     for frame in range(frames):
         y, x = (rows - top).astype(np.float32), (columns - left - 4 * frame).astype(np.float32)
         border = radius * (1 + 0.2 * np.sin(waves * np.arctan2(y, x) + phase))
-        logits = ((border - np.hypot(y, x)) / 10).astype(np.float32)
+        logits = np.clip((border - np.hypot(y, x)) / 10, -20, 20).astype(np.float32)
         yield logits if holds == "logits" else (1 / (1 + np.exp(-logits))).astype(np.float32)
 
 

@@ -15,6 +15,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence as Many
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from PIL import Image
 
 from sequences import Sequence, open_sequences
 from singleout.cli.main import main as singleout
+from singleout.segmenter import Segmenter
 
 HERE = Path(__file__).parent
 
@@ -42,9 +44,20 @@ def main() -> int:
     if not whole:
         raise SystemExit("none of these sequences has a sentence for its one object")
     lay_out(whole, given.out / "data", given.frames, given.sentences)
-    sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests" / "cli")]
     command = ["fuse", HERE / "fusion_davis16.yaml", "--data", given.out / "data", "--out", given.out / "run"]
     return singleout([*map(str, command), *words[split + 1 :]])
+
+
+def untrained() -> Segmenter:
+    """The third member: a tiny SOC with random weights that reads any sentence, letter by letter."""
+    sys.path.insert(0, str(HERE.parent))
+    from tests.cli.tiny_referformer import with_letters
+    from tests.soc.tiny import TINY, tiny_network
+
+    from singleout.systems.soc.inference import Soc
+
+    network = tiny_network(replace(TINY, text=replace(TINY.text, positions=514)))
+    return with_letters(Soc(network, name="untrained", tokenizer=None))
 
 
 def lay_out(chosen: Many[Sequence], root: Path, num_frames: int, num_sentences: int) -> None:

@@ -22,7 +22,8 @@ def explain(board: Board) -> Iterator[str]:
     sentences = sum(len(video.sentences) for video in board.videos)
     masks = sum(len(video.sentences) * len(video.frame_names) for video in board.videos)
     yield pipeline.title
-    yield f"{len(board.videos)} videos, {sentences} sentences, {masks} masks a step{_most(board)}"
+    counted = ((len(board.videos), "video"), (sentences, "sentence"), (masks, "mask"))
+    yield ", ".join(f"{count} {what}{'s' * (count != 1)}" for count, what in counted) + f" a step{_most(board)}"
     yield ""
     notes: list[str] = []
     drawn = list(_forest(board))

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,6 @@ from singleout.data.records import ReferringVideo, Sentence
 from singleout.evaluation.benchmarks.looks import read_picture
 from singleout.evaluation.report import files
 from singleout.evaluation.report.values import Evaluation, Look, ObjectResult
-from singleout.fusion.bits import Bool
 from singleout.fusion.board import Board
 from singleout.fusion.pipeline import Pipeline
 from singleout.fusion.scoring import AGREEMENT, AgreementStep, F, J, Judging, ScoreStep, has_truth
@@ -102,7 +102,7 @@ def _evaluation(board: Board) -> Evaluation:
     return Evaluation(
         pipeline.layout,
         pipeline.title,
-        f"{len(board.videos)} videos",
+        f"{len(board.videos)} video{'s' * (len(board.videos) != 1)}",
         table,
         decimals=4,
         objects=objects,
@@ -141,9 +141,9 @@ def _look(board: Board, video: ReferringVideo, sentence: str, frame: int) -> Loo
         names = members(board.pipeline)
         paths = [board.product(board.pipeline.steps[name], video) for name in names]
         masks = [stack.enter_context(reading(path)).mask(sentence, frame) for path in paths]
-    votes = np.sum(masks, axis=0, dtype=np.uint8)
-    many: Bool = 2 * votes >= len(masks)
-    found: Bool = np.where(many, votes == len(masks), votes > 0)
+    votes: Any = np.sum(masks, axis=0, dtype=np.uint8)
+    many = 2 * votes >= len(masks)
+    found = np.where(many, votes == len(masks), votes > 0)
     return Look(f"frame {video.frame_names[frame]}", many, found, read_picture(video.images[frame]))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +18,11 @@ from singleout.fusion.store import Clip, MaskWriter, writing
 from singleout.fusion.tools import Model, Tools, check_frames
 from singleout.prompts import Phrase
 from singleout.segmenter import Segmenter
-from singleout.tracks import FrameMasks
+from singleout.tracks import FrameCodes, FrameMasks
 from singleout.tracks.soft import full_size
 from singleout.version import __version__
+
+Frames = Iterator[FrameMasks | FrameCodes]
 
 
 class PredictStep(Step):
@@ -97,31 +99,41 @@ class PredictStep(Step):
 
     def _frames(
         self, segmenter: Segmenter, video: Any, group: Sequence[Phrase], options: Mapping[str, Any], work: Work
-    ) -> Iterator[FrameMasks]:
+    ) -> Frames:
         for masks in segmenter.stream(video, group, **options):
             yield masks
             work.tools.may_stop(work.video.name)
 
     def _write(
-        self, frames: Iterator[FrameMasks], wanted: Mapping[str, int | None], clip: Clip, writer: MaskWriter
+        self,
+        frames: Frames,
+        wanted: Mapping[str, int | None],
+        clip: Clip,
+        writer: MaskWriter,
     ) -> None:
         """wanted: the object of each sentence; None where all that are found belong to it."""
         scores = {name: np.zeros(len(clip.frames)) for name in wanted}
         for masks in frames:
-            hard = None if self.soft else masks.binary(self.threshold)
+            drawn = self._drawn(masks, clip)
             for name, number in wanted.items():
                 places = [place for place, one in enumerate(masks.ids.tolist()) if number in {None, one}]
                 if places:
                     scores[name][masks.frame] = masks.scores[places].max()
-                parts: Sequence[Bool | Floats] = (
-                    [full_size(masks.masks[place], clip.height, clip.width) for place in places]
-                    if hard is None
-                    else [hard[place] for place in places]
-                )
-                empty: Any = np.zeros((clip.height, clip.width), np.float32 if self.soft else np.bool_)
-                writer.add(name, masks.frame, np.maximum.reduce([empty, *parts]))
+                found: Any = np.zeros((clip.height, clip.width), np.float32 if self.soft else np.bool_)
+                for place in places:
+                    np.maximum(found, drawn(place), out=found)
+                writer.add(name, masks.frame, found)
         for name, values in scores.items():
             writer.score(name, values)
+
+    def _drawn(self, masks: FrameMasks | FrameCodes, clip: Clip) -> Callable[[int], Bool | Floats]:
+        """Gives the mask of the object in a place, at the size of the video."""
+        if isinstance(masks, FrameCodes):
+            return masks.masks().__getitem__
+        if not self.soft:
+            return masks.binary(self.threshold).__getitem__
+        soft = masks.masks
+        return lambda place: full_size(soft[place], clip.height, clip.width)
 
 
 def model_of(given: Settings, name: str, models: Mapping[str, Model]) -> Model:

@@ -19,6 +19,7 @@ from singleout.fusion.steps.predict import frame_sizes, model_of
 from singleout.fusion.store import MaskReader, MaskWriter, reading, writing
 from singleout.fusion.tools import Model, Tools, check_frames
 from singleout.prompts import Mask
+from singleout.tracks import FrameCodes
 from singleout.version import __version__
 
 COPY, LARGEST, REFUSE = "copy", "largest", "refuse"
@@ -167,7 +168,8 @@ class PropagateStep(Step):
                 else:
                     frames = iter(segmenter.stream(video, mark, **options))
                 for masks in frames:
-                    found: Bool = np.logical_or.reduce(masks.binary(), axis=0, initial=False)
+                    drawn = masks.masks() if isinstance(masks, FrameCodes) else masks.binary()
+                    found: Bool = np.logical_or.reduce(drawn, axis=0, initial=False)
                     yield masks.frame, found, float(masks.scores.max(initial=0.0))
             except InputError as error:
                 raise InputError(f"step {self.name}: {error}") from error
