@@ -68,8 +68,12 @@ def _video(golden: Golden, context: Context) -> Iterator[Comparison]:
         matches = [watch.add(one) for one in seen]
         yield golden.compare("permutations", np.stack([match.queries.numpy() for match in matches[1:]]))
         yield golden.compare("frame_pred_object_logits", torch.stack([one.objects for one in seen]).numpy())
-        yield golden.compare("frame_pred_embds", torch.stack([one.embeds[::4] for one in seen[::4]]).numpy())
-        yield golden.compare("frame_pred_masks0", seen[0].masks(slice(None, None, 10)).numpy())
+        # Of the first frames, and of the queries some at equal steps; the shapes say how many.
+        frames, some = golden.input("frame_pred_embds").shape[:2]
+        embeds = torch.stack([one.embeds[:: int(num_queries) // some] for one in seen[:frames]])
+        yield golden.compare("frame_pred_embds", embeds.numpy())
+        some = len(golden.input("frame_pred_masks0"))
+        yield golden.compare("frame_pred_masks0", seen[0].masks(slice(None, None, int(num_queries) // some)).numpy())
         yield golden.compare("video_logits", one_more(watch.logits(table)).numpy())
         yield golden.compare("video_obj_logits", watch.objects().numpy())
         verdict = Verdict(watch, table, count=int(count), one_name=False, threshold=0.0)
