@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from singleout.combine.clicks import ClicksFirst, takes_clicks
     from singleout.combine.find_then_follow import FindThenFollow
+    from singleout.combine.renaming import rename_tracks
 
-__all__ = ["ClicksFirst", "FindThenFollow", "takes_clicks"]
+__all__ = ["ClicksFirst", "FindThenFollow", "rename_tracks", "takes_clicks"]
 
-_HOMES = {"ClicksFirst": "clicks", "FindThenFollow": "find_then_follow", "takes_clicks": "clicks"}
+_HOMES = {
+    "ClicksFirst": "clicks",
+    "FindThenFollow": "find_then_follow",
+    "rename_tracks": "renaming",
+    "takes_clicks": "clicks",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -128,7 +128,7 @@ class Adapter:
         """One step of the optimizer; returns the loss before it."""
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimizer.step()
         with torch.no_grad():
             self.clip.logit_scale.clamp_(0, _MOST_SCALE)

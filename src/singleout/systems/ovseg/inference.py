@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -16,11 +17,12 @@ from singleout.nn.devices import resolve_device
 from singleout.nn.text.tokens import ClipTokenizer
 from singleout.nn.text.words import OVSEG, ClipWords, Kept
 from singleout.prompts import Categories, Prompt
-from singleout.segmenter import Abilities, Segmenter, Stream, VideoLike
+from singleout.segmenter import Abilities, Frame, Segmenter, Stream, VideoLike
 from singleout.systems.ovseg.ensemble import ClassMap
 from singleout.systems.ovseg.network import OVSegNetwork
 from singleout.systems.ovseg.options import PUBLISHED_WEIGHTS, Options
-from singleout.systems.ovseg.pictures import judge, look, paint, with_others
+from singleout.systems.ovseg.pictures import Rules, ask_clip, judge, look, paint, with_others
+from singleout.systems.ovseg.regions import Cutting
 from singleout.tracks import Answer, FrameCodes, ObjectInfo
 
 _MOST_ANSWERS = 20  # names that are answered one by one
@@ -63,6 +65,25 @@ class OVSeg(Segmenter):
             self._vectors |= zip(new, self.words.embed_names(new), strict=True)
         vectors = torch.stack([self._vectors[name] for name in names])
         return self.network.rows(vectors.to(self.network.no_object.device))
+
+    @torch.inference_mode()
+    def name_masks(
+        self, picture: Frame, masks: npt.NDArray[np.bool_], names: Sequence[str], *, regions_at_once: int = 16
+    ) -> npt.NDArray[np.float32]:
+        """What the adapted CLIP says of given masks: (num_masks, num_names), 0 to 1, rows sum to 1.
+
+        So tracks of other systems can be named. picture: (height, width, 3) uint8 RGB.
+        masks: (num_masks, height, width); the row of one without a pixel is all zeros.
+        """
+        rows = self.rows([" ".join(name.split()) for name in names])
+        device = self.network.no_object.device
+        rules = Rules(Cutting(0.5), 0.0, batch=regions_at_once)
+        values = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).to(device).float()
+        shares = torch.from_numpy(masks.astype(np.float32)).to(device)
+        regions, logits = ask_clip(self.network.clip.images, values, shares, rows, rules)
+        found = np.zeros((len(masks), len(names)), np.float32)
+        found[[region.query for region in regions]] = logits[:, :-1].softmax(-1).cpu().numpy()
+        return found
 
     def published(self, benchmark: str) -> dict[str, Any]:
         """All proposals vote, and CLIP has the weight that was found for the data set."""

@@ -9,7 +9,7 @@ from singleout.errors import InputError
 from singleout.segmenter import check_option_names
 from singleout.systems.ovseg.config import OVSegConfig
 from singleout.systems.ovseg.pictures import Rules
-from singleout.systems.ovseg.regions import Cutting
+from singleout.systems.ovseg.regions import Cutting, Fill
 
 RULES = ("demo", "ensemble")
 _DEMO_THRESHOLD = 0.35
@@ -76,7 +76,7 @@ class Options:
         if threshold is None:
             threshold = _DEMO_THRESHOLD if demo else config.mask_threshold
         weight = self.weight if self.weight is not None else 0.0 if demo else _WEIGHT
-        fill = "zero" if self.fill == "zero" else "mean"
+        fill: Fill = "zero" if self.fill == "zero" else "mean"
         return Rules(
             Cutting(float(threshold), fill, float(self.expand), self.soft_edges),
             float(weight) if self.ensemble else None,
