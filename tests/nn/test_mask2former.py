@@ -85,3 +85,11 @@ def test_backbones_are_told_by_their_names_and_widths():
     assert find_backbone({**swin, "backbone.patch_embed.proj.weight": (192, 3, 4, 4)}) == "swin-l"
     assert find_backbone({**swin, "backbone.patch_embed.proj.weight": (160, 3, 4, 4)}) is None
     assert find_backbone({}) is None
+
+
+def test_what_is_hidden_has_the_precision_of_the_masks():
+    logits = torch.tensor([[-1.0, 2.0, 0.0], [-1.0, -2.0, -0.5]], dtype=torch.bfloat16)
+    hidden = hide_outside(logits)
+    assert hidden.dtype == torch.bfloat16
+    # A mask that is empty hides nothing.
+    assert hidden.tolist() == [[-torch.inf, 0.0, 0.0], [0.0, 0.0, 0.0]]

@@ -151,11 +151,6 @@ def test_attention_is_hidden_as_by_masks_that_are_resized(network, features):
             assert torch.equal(hidden[clear], hide_outside(resized[:, t])[clear])
 
 
-def test_a_query_whose_mask_is_empty_sees_everything():
-    logits = torch.tensor([[-1.0, 2.0, 0.0, -3.0], [-1.0, -2.0, -0.5, -3.0]])
-    assert hide_outside(logits).tolist() == [[-torch.inf, 0.0, 0.0, -torch.inf], [0.0, 0.0, 0.0, 0.0]]
-
-
 def test_prompts_look_at_their_points_as_plain_attention_does():
     torch.manual_seed(0)
     layer, prompts, time = PromptLayer(32, 4), 2, 3

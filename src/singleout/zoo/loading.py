@@ -192,8 +192,10 @@ def _open_file(file: Path, system: str | System | None, variant: str | None, str
     try:
         config = owner.configure(found, shapes)
         network = owner.build(found, config)
-        several = isinstance(owner, HoldsSeveral)
-        conversion = owner.convert_variant(found, raw.state) if several else owner.convert_names(raw.state)
+        if isinstance(owner, HoldsSeveral):
+            conversion = owner.convert_variant(found, raw.state)
+        else:
+            conversion = owner.convert_names(raw.state)
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
     except (KeyError, IndexError) as error:

@@ -99,6 +99,6 @@ def hide_outside(logits: Tensor) -> Tensor:
 
     logits: (..., tokens) of masks. A query whose mask is empty sees everything.
     """
-    hidden = torch.where(logits < 0, -torch.inf, 0.0)
+    hidden = torch.where(logits < 0, logits.new_full((), -torch.inf), logits.new_zeros(()))
     hidden[logits.amax(dim=-1) < 0] = 0.0
     return hidden

@@ -134,4 +134,4 @@ def read_masks(mask_embeds: Tensor, maps: Sequence[Tensor]) -> Tensor:
         masks = mask_embeds.new_empty(*mask_embeds.shape[:2], tokens[0].shape[1])
         for t, frame in enumerate(tokens):
             torch.mm(mask_embeds[:, t], frame, out=masks[:, t])
-    return masks.unflatten(-1, maps[0].shape[:2])
+    return masks.view(*masks.shape[:2], *maps[0].shape[:2])
