@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -126,6 +127,19 @@ def test_only_what_depends_on_a_change_is_made_anew(root, capsys):
     fuse(capsys, root)
     after = products(root)
     assert {name.split("/")[1].split(".")[0] for name in after if after[name] != before[name]} <= {"ant", "archive"}
+
+
+def test_what_is_done_needs_its_system_no_more(root, capsys, monkeypatch):
+    (root / "own.py").write_text("from tests.fusion.members import Follower\n")
+    monkeypatch.syspath_prepend(root)
+    (root / "fuse.yaml").write_text(PIPELINE.replace("tests.fusion.members:Follower", "aot/none"))
+    assert "step carried: " in fuse(capsys, root, code=2)
+    (root / "fuse.yaml").write_text(PIPELINE.replace("tests.fusion.members:Follower", "own:Follower"))
+    fuse(capsys, root)
+    (root / "own.py").write_text("")
+    monkeypatch.delitem(sys.modules, "own")
+    (root / "fuse.yaml").write_text((root / "fuse.yaml").read_text().replace("at_least: 2", "at_least: 1"))
+    fuse(capsys, root)
 
 
 def test_steps_run_alone_or_with_what_they_need(root, capsys):

@@ -84,6 +84,12 @@ class Board:
             return WAITING
         return STALE if self.product(step, video).exists() else MISSING
 
+    def check(self, step: Step) -> None:
+        """Look at everything that can be known before a step runs. Raises InputError."""
+        left = [video for video in self.videos if self.digest(step, video) is None] if step.runs_model else self.videos
+        if left:
+            step.check(left, self.tools)
+
     def num_bytes(self, step: Step) -> int:
         """What the products of a step take on disk."""
         paths = [self.product(step, video) for video in self.videos]

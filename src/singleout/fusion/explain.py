@@ -25,10 +25,9 @@ def explain(board: Board) -> Iterator[str]:
     counted = ((len(board.videos), "video"), (sentences, "sentence"), (masks, "mask"))
     yield ", ".join(f"{count} {what}{'s' * (count != 1)}" for count, what in counted) + f" a step{_most(board)}"
     yield ""
-    notes: list[str] = []
     drawn = list(_forest(board))
-    width = max(len(tree) for tree, _ in drawn)
-    states = {step.name: _state(board, step, notes) for _, step in drawn if step is not None}
+    width = max(len(tree) for tree, step in drawn if step is not None)
+    states = {step.name: _state(board, step) for _, step in drawn if step is not None}
     longest = max([len(state) for state in states.values()] or [0])
     for tree, step in drawn:
         if step is None:
@@ -41,9 +40,11 @@ def explain(board: Board) -> Iterator[str]:
         yield "quirks, switched by --quirk NAME=yes or no:"
         for name, quirk in pipeline.quirks.items():
             yield f"  {name} ({'yes' if quirk.active else 'no'}): {quirk.about}"
-    for note in dict.fromkeys(notes):
+    notes = list(_missing(board))
+    if notes:
         yield ""
-        yield f"to be seen to before it can run: {note}"
+        yield "to be seen to before it can run:"
+        yield from (f"  {note}" for note in notes)
 
 
 def _forest(board: Board) -> Iterator[tuple[str, Step | None]]:
@@ -77,11 +78,22 @@ def _branch(
         yield from _branch(steps, each, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "), shown)
 
 
-def _state(board: Board, step: Step, notes: list[str]) -> str:
+def _missing(board: Board) -> Iterator[str]:
+    """What would be told if the pipeline were run now, each once."""
+    told: set[str] = set()
+    for name in board.pipeline.wanted():
+        try:
+            board.check(board.pipeline.steps[name])
+        except InputError as error:
+            if str(error) not in told:
+                yield str(error)
+            told.add(str(error))
+
+
+def _state(board: Board, step: Step) -> str:
     try:
         counts = Counter(board.state(step, video) for video in board.videos)
-    except InputError as error:
-        notes.append(str(error))
+    except InputError:
         return "cannot be made yet"
     done = counts.pop(DONE, 0)
     if done == len(board.videos):

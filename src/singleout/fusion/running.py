@@ -87,7 +87,7 @@ def check(board: Board, names: Sequence[str], *, alone: bool = False) -> None:
                         f"step {name} needs {needed}, which is not done for video {missing[0]}: run it first, or say "
                         f"--up-to {name}"
                     )
-        step.check(board.videos, board.tools)
+        board.check(step)
 
 
 def run(board: Board, names: Sequence[str], told: Listener | None = None, *, alone: bool = False) -> dict[str, Path]:

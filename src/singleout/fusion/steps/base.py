@@ -36,11 +36,13 @@ class Step(ABC):
     """One step of a pipeline. name: as the file calls it.
 
     word: of the pipeline file. gives: what others can use it for, "" where they cannot. suffix: of its files.
+    runs_model: whether a system runs in it, which need not be here any more when all is done.
     """
 
     word: ClassVar[str]
     gives: ClassVar[str] = MASKS_OF
     suffix: ClassVar[str] = MASKS
+    runs_model: ClassVar[bool] = False
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -32,6 +32,7 @@ class PredictStep(Step):
     """
 
     word = "predict"
+    runs_model = True
 
     def __init__(self, name: str, model: Model, threshold: float) -> None:
         super().__init__(name)

@@ -37,6 +37,7 @@ class PropagateStep(Step):
     """
 
     word = "propagate"
+    runs_model = True
 
     def __init__(
         self,
