@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--camvid", type=Path, default=SHARED / "train" / "camvid")
     parser.add_argument("--first", help="name of the first frame; the first of all by default")
     parser.add_argument("--frames", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=80)
     parser.add_argument("--out", type=Path, help="a folder for pictures; none are drawn by default")
     given = parser.parse_args()
     if not given.camvid.is_dir():
