@@ -299,7 +299,4 @@ def _without(mark: Prompt, frame: int, number: int) -> Prompt | None:
 
 def _mask_in(masks: FrameMasks | FrameCodes, number: int) -> Bool | None:
     places = np.flatnonzero(masks.ids == number)
-    if not len(places):
-        return None
-    found = masks.masks() if isinstance(masks, FrameCodes) else masks.binary()
-    return found[int(places[0])]
+    return masks.binary()[int(places[0])] if len(places) else None

@@ -148,6 +148,10 @@ class FrameCodes:
             mask[:] = run_length.decode(code, self.height, self.width)
         return decoded
 
+    def binary(self, threshold: float = 0.5) -> Bool:
+        """`masks`, under the name that `FrameMasks` has for them; what is coded is decided, whatever the threshold."""
+        return self.masks()
+
     def select(self, places: npt.NDArray[np.intp]) -> FrameCodes:
         """Only the objects at these places in `ids`."""
         chosen = [self.code_at(int(index)) for index in places]
