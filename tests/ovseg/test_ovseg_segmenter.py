@@ -12,7 +12,11 @@ from tests.ovseg.tiny import tiny_segmenter
 
 from singleout.cli.main import main
 from singleout.errors import InputError
+from singleout.systems.ovseg.inference import OVSeg
+from singleout.systems.ovseg.options import Options
 from singleout.systems.ovseg.pictures import ask_clip, look
+from singleout.systems.ovseg.search import Grid, best, label_maps
+from singleout.vocabularies.categories import categories
 
 NAMES = ["cat", "a road", "sky", "dog"]
 
@@ -25,6 +29,11 @@ def segmenter(tmp_path_factory):
 @pytest.fixture(scope="module")
 def picture():
     return np.random.default_rng(0).integers(0, 256, (1, 50, 70, 3), dtype=np.uint8)
+
+
+class InMemory(dict):
+    def put(self, name, vector):
+        self[name] = vector
 
 
 def codes(tracks):
@@ -42,8 +51,6 @@ def test_the_number_of_regions_that_go_together_changes_nothing(segmenter, pictu
 
 
 def test_logits_of_regions_do_not_depend_on_the_batch(segmenter, picture):
-    from singleout.systems.ovseg.options import Options
-
     with torch.inference_mode():
         rows = segmenter.rows(NAMES)
         seen = look(segmenter.network, picture[0], 64, 128)
@@ -148,3 +155,57 @@ def test_names_of_spaces_are_refused_by_the_command(tmp_path, capsys):
     assert main([*command, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert "name" in error and not (tmp_path / "out").exists()
+
+
+def test_a_benchmark_runs_with_the_published_settings(segmenter, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("tests.ovseg.tiny.READY", segmenter, raising=False)
+    root, draws = tmp_path / "data" / "ADEChallengeData2016", np.random.default_rng(2)
+    images, truth = root / "images" / "validation", root / "annotations_detectron2" / "validation"
+    for folder in (images, truth):
+        folder.mkdir(parents=True)
+    pictures = {}
+    for name in ("one", "two"):
+        Image.fromarray(draws.integers(0, 256, (24, 36, 3), dtype=np.uint8)).save(images / f"{name}.jpg")
+        Image.fromarray(draws.integers(0, 150, (24, 36), dtype=np.uint8)).save(truth / f"{name}.png")
+        pictures[name] = np.array(Image.open(images / f"{name}.jpg").convert("RGB"))
+    out = tmp_path / "out"
+    command = ["run", "ade20k-150", "--model", "tests.ovseg.tiny:READY", "--data", str(tmp_path / "data")]
+    assert main([*command, "--out", str(out), "--quiet"]) == 0, capsys.readouterr().err
+    names = [each.name.strip() for each in categories("ade20k_150")]
+    for name, picture in pictures.items():
+        (found,) = [file for file in out.rglob(f"{name}.png") if "look" not in str(file)]
+        ours = segmenter.segment(picture[None], names, rule="ensemble", weight=0.7).id_map(0) - 1
+        assert np.array_equal(np.array(Image.open(found)), ours)
+
+
+def test_masks_are_named_one_by_one(segmenter, picture):
+    masks = np.zeros((3, 50, 70), np.bool_)
+    masks[0, :20, :30], masks[2, 30:, 40:] = True, True
+    found = segmenter.name_masks(picture[0], masks, NAMES)
+    assert found.shape == (3, len(NAMES)) and not found[1].any()
+    np.testing.assert_allclose(found[[0, 2]].sum(1), 1, rtol=1e-5)
+    alone = segmenter.name_masks(picture[0], masks[2:], NAMES)
+    np.testing.assert_allclose(alone[0], found[2], atol=1e-5)
+
+
+def test_the_search_gives_what_single_runs_give(segmenter, picture):
+    grid = Grid(thresholds=(0.3, 0.5), weights=(0.2, 0.7))
+    rules = Options(rule="ensemble").rules(segmenter.network.config)
+    rows = segmenter.rows(NAMES)
+    found = dict(label_maps(segmenter.network, picture[0], rows, rules, grid))
+    assert list(found) == grid.pairs()
+    for (threshold, weight), labels in found.items():
+        options = {"rule": "ensemble", "mask_threshold": threshold, "weight": weight}
+        tracks = segmenter.segment(picture, NAMES, **options)
+        assert np.array_equal(tracks.id_map(0) - 1, labels.numpy())
+    assert best([((0.3, 0.2), 5.0), ((0.5, 0.7), 7.0), ((0.5, 0.2), 7.0)]) == (0.5, 0.7)
+
+
+def test_vectors_of_names_are_kept(segmenter):
+    kept = InMemory()
+    for _ in range(2):
+        system = OVSeg(segmenter.network, name="ovseg/tiny", tokenizer=segmenter._folder, kept=kept)
+        rows = system.rows(["cat", "dog"])
+        torch.testing.assert_close(rows, segmenter.rows(["cat", "dog"]))
+        torch.testing.assert_close(rows[:2], torch.stack([kept["cat"], kept["dog"]]))
+    torch.testing.assert_close(rows.norm(dim=1), torch.ones(3))
