@@ -168,7 +168,7 @@ class _Watched:
         self.left: list[Any] = []
         self.means: list[Tensor] = []
         self._tracker, self._step, self._finish = tracker, tracker.step, tracker.finish
-        tracker.step, tracker.finish = self.step, self.finish  # type: ignore[method-assign, assignment]
+        tracker.step, tracker.finish = self.step, self.finish  # type: ignore[method-assign]
 
     def step(self, clip: Clip) -> list[Any]:
         left = self._step(clip)
@@ -221,7 +221,7 @@ def _tracks(golden: Golden, video: _Frames, frames: list[Any], count: int) -> It
         for frame in frames:
             place = frame.place(number)
             if place is not None:
-                ours[track, frame.frame] = frame.select(np.array([place])).masks()[0]
+                ours[track, frame.frame] = frame.select(np.array([place])).binary()[0]
     yield golden.compare("track_masks", ours, golden=bits)
     # Every result has the masks of the track that it names.
     codes = {frame.frame: {int(one): frame.code_at(place) for place, one in enumerate(frame.ids)} for frame in frames}
@@ -242,7 +242,7 @@ def _panoptic(golden: Golden, system: UniVS, video: _Frames, options: dict[str, 
     watched = _Watched(tracker)
     maps = np.zeros((video.num_frames, video.height, video.width), np.int64)
     for frame in stream:
-        for number, mask in zip(frame.ids, frame.masks(), strict=True):
+        for number, mask in zip(frame.ids, frame.binary(), strict=True):
             maps[frame.frame][mask] = number
     yield Comparison("new_entities_per_clip", np.array(watched.new), np.array(golden.spec["new_entities_per_clip"]))
     yield golden.compare("logits_mean", tracker.mean_scores.numpy())
@@ -267,7 +267,7 @@ def _semantic(golden: Golden, system: UniVS, video: _Frames, options: dict[str, 
     stream = _stream(system, video, [Categories(packaged_names(options["vocabulary"]))], options)
     maps = np.full((video.num_frames, video.height, video.width), -1, np.int64)
     for frame in stream:
-        for number, mask in zip(frame.ids, frame.masks(), strict=True):
+        for number, mask in zip(frame.ids, frame.binary(), strict=True):
             maps[frame.frame][mask] = number - 1
     yield golden.compare("pred_masks", maps[:, ::2, ::2])
     # The votes themselves are nobody's result, so they are counted again.
@@ -277,6 +277,7 @@ def _semantic(golden: Golden, system: UniVS, video: _Frames, options: dict[str, 
     for clip in read_clips(system.network, video, stream.geometry, stream.length, stream.stride):
         decoded = system.network.decode(clip.features, None, names)
         masks, logits = decoded.masks(), decoded.logits
+        assert logits is not None
         weights = logits.sigmoid() * votes.sharpness(masks)[:, None]
         for place in range(len(clip)):
             found = torch.cat([one for _, one in votes.votes(masks[:, place], weights)], 1)
@@ -290,7 +291,7 @@ def _objects(golden: Golden, system: UniVS, video: _Frames, options: dict[str, A
     watched = _Watched(stream.object_tracker())
     maps = np.zeros((video.num_frames, video.height, video.width), np.int64)
     for frame in stream:
-        for number, mask in zip(frame.ids, frame.masks(), strict=True):
+        for number, mask in zip(frame.ids, frame.binary(), strict=True):
             maps[frame.frame][mask] = number
     yield golden.compare("pred_masks", maps[:, ::2, ::2])
     yield golden.compare("areas", _areas(maps, sorted(stream.objects)))

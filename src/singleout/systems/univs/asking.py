@@ -39,7 +39,7 @@ class Marked:
 
 def task_of(system: str, prompts: Sequence[Prompt], task: str | None) -> str:
     """The task that these prompts ask for. Raises InputError where they ask for several, or cannot ask for `task`."""
-    kinds = {"names": Categories, "sentences": Phrase, "marks": (Mask, Box, Points)}
+    kinds: dict[str, tuple[type, ...]] = {"names": (Categories,), "sentences": (Phrase,), "marks": (Mask, Box, Points)}
     asked = [name for name, kind in kinds.items() if any(isinstance(prompt, kind) for prompt in prompts)]
     if len(asked) > 1:
         raise InputError(f"{system} is asked for {' and '.join(asked)} at once: ask for one of them at a time")

@@ -6,7 +6,7 @@ Masks are kept at the padded size, where the objects of a clip compete for its p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -114,7 +114,8 @@ class ObjectTracker:
         self.corrected = corrected
         device = next(network.parameters()).device
         self._device = device
-        self._votes = ClassVotes(geometry, device)
+        # Of stuff also what was filled up is taken, as published: its points are then drawn from there as well.
+        self._votes = ClassVotes(replace(geometry, seen=geometry.padded), device)
         self._pool = PromptPool(points, network.config.width, max(memory, length), device)
         self.places: list[int] = []
         self.start = 0
@@ -269,7 +270,7 @@ class ObjectTracker:
         return DensePrompts(features, positions)
 
     def _labels(self, decoded: Decoded) -> Tensor:
-        """The class at each pixel of each frame, (time, *seen)."""
+        """The class at each pixel of each frame, (time, *padded)."""
         learnable = slice(0, decoded.num_learnable)
         masks = decoded.masks(learnable)
         assert decoded.logits is not None
@@ -323,9 +324,7 @@ class ObjectTracker:
     def _fill_stuff(self, row: int, begin: int, label: int | None, labels: Tensor | None) -> None:
         if label is None or labels is None:
             return
-        rows, columns = labels.shape[1:]
-        part = self._logits[row, begin:, :rows, :columns]
-        self._logits[row, begin:, :rows, :columns] = part.masked_fill(labels[begin:] == label, _STUFF_LOGIT)
+        self._logits[row, begin:] = self._logits[row, begin:].masked_fill(labels[begin:] == label, _STUFF_LOGIT)
 
     def _go_on(self, clip: Clip, said: _Said, labels: Tensor | None) -> None:
         """Objects that were there before the clip."""

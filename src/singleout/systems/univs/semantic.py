@@ -45,7 +45,8 @@ class ClassVotes:
             torch.bincount(places, minlength=size).float()
             for places, size in zip((self._rows, self._columns), self.geometry.seen, strict=True)
         ]
-        sure, maybe = torch.zeros(2, len(masks), device=masks.device, dtype=torch.float64)
+        sure = torch.zeros(len(masks), device=masks.device, dtype=torch.float64)
+        maybe = torch.zeros_like(sure)
         for place in range(masks.shape[1]):
             for rows, strip in self._strips(masks[:, place]):
                 sure += ((strip > CONFIDENT).float() @ counts[1] @ counts[0][rows]).double()

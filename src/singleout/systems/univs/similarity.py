@@ -93,7 +93,8 @@ def joined_mean(stored: Tensor, new: Tensor) -> Tensor:
 
 
 def _unit(values: Tensor) -> Tensor:
-    return values / values.norm(dim=-1, keepdim=True).clamp(min=_LEAST_NORM)
+    lengths: Tensor = values.norm(dim=-1, keepdim=True)
+    return values / lengths.clamp(min=_LEAST_NORM)
 
 
 def _area(boxes: Tensor) -> Tensor:
