@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from singleout.nn.attention import Attention
 from singleout.nn.convolution import conv3x3
-from singleout.nn.linear import Linear, linear
+from singleout.nn.linear import Linear, _known, linear
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +67,18 @@ def test_convolutions_are_those_of_torch(size):
     x, weight = torch.randn(2, 16, *size), torch.randn(24, 16, 3, 3)
     plain = F.conv2d(x, weight, padding=1)
     assert (conv3x3(x, weight) - plain).abs().max() < 1e-4 * plain.abs().max()
+
+
+def test_large_matrices_are_laid_out_for_the_call_alone():
+    layer = nn.Linear(1024, 4096).requires_grad_(False)
+    x, more = torch.randn(1030, 1024), torch.randn(1030, 4096)
+    plain = F.linear(x, layer.weight, layer.bias)
+    for found, wanted in (
+        (linear(x, layer.weight, layer.bias), plain),
+        (linear(x, layer.weight, layer.bias, relu=True), plain.relu()),
+        (linear(x, layer.weight, layer.bias, add=more), plain + more),
+    ):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+    assert layer.weight not in _known
+    linear(x[:100], layer.weight, layer.bias)
+    assert layer.weight in _known

@@ -13,6 +13,9 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 ROWS = 256  # that go through at a time: 256 of 2048 hidden values are 2 MiB, which a cache holds
 _FEW = 64  # rows under which it does not matter
+# From so many rows and weights on, matrices are laid out for each product: a twentieth of its time, and keeping them
+# laid out would take the memory of CLIP's ViT-L/14 once more.
+_MANY, _LARGE = 1024, 1 << 22
 # oneDNN's product with a matrix that is laid out for it beforehand, which torch's compiler uses as well.
 _PRODUCT: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 _LAY_OUT: Any = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)
@@ -68,6 +71,8 @@ def linear(
         owner = weight if weight._base is None else weight._base
         # What is trained may change without leaving a trace, through ``data``; inference tensors count no changes.
         if isinstance(owner, nn.Parameter) and not owner.requires_grad and not owner.is_inference():
+            if x.numel() >= _MANY * x.shape[-1] and weight.numel() >= _LARGE:
+                return Linear(weight.detach(), bias)(x, relu=relu, add=add)
             return _laid(owner, weight, bias)(x, relu=relu, add=add)
     out = F.linear(x, weight, bias)
     out = out if add is None else out + add
