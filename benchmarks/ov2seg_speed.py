@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -37,11 +38,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from memory import peak_bytes
 from singleout.media import Video
 from singleout.nn.mask2former.geometry import Geometry
+from singleout.nn.mask2former.layers import hide_outside
 from singleout.systems.ov2seg import network as networks
 from singleout.systems.ov2seg.config import VARIANTS
-from singleout.systems.ov2seg.inference import OV2Seg
+from singleout.systems.ov2seg.inference import OV2Seg, OV2SegStream
 from singleout.systems.ov2seg.network import OV2SegNetwork
-from singleout.systems.ov2seg.store import MaskStore
 from singleout.systems.ov2seg.values import Seen, name_logits
 from singleout.systems.ov2seg.watch import Verdict, Watch
 from timing import Stopwatch, calibration, plain_steps
@@ -49,18 +50,18 @@ from timing import Stopwatch, calibration, plain_steps
 Frames = np.ndarray
 
 
-def whole(system: OV2Seg, frames: Frames, table: Path, num_names: int, **options: object) -> None:
-    """Everything, from frames to codes."""
+def whole(system: OV2Seg, frames: Frames, table: Path, num_names: int, short: int) -> None:
+    """Everything, from frames to codes. short: pixels of the shorter side in the network."""
     names = [f"name {number}" for number in range(num_names)]
-    settings = {"threshold": 0.0, "one_name": False, "fine": False, "detections": 50, "short": 480}
-    for _ in system.stream(frames, names, classifier=table, device="cpu", **{**settings, **options}):
+    settings: dict[str, Any] = {"threshold": 0.0, "one_name": False, "fine": False, "detections": 50, "short": short}
+    for _ in system.stream(frames, names, classifier=table, device="cpu", **settings):
         pass
 
 
 def plain(network: OV2SegNetwork, frames: Tensor, classifier: Tensor) -> list[Seen]:
     """All frames in one batch, with all heads, and all names for every query."""
     with plain_steps(), patch.object(networks, "_resized", _unresized), plain_attention():
-        seen = network(frames, every_head=True)
+        seen: list[Seen] = network(frames, every_head=True)
         for one in seen:
             name_logits(one.spoken, classifier, network.config.sharpness)
             one.masks()
@@ -79,13 +80,13 @@ _SIZES: list[tuple[torch.Size, torch.Size]] = []
 @contextmanager
 def plain_attention() -> Iterator[None]:
     """Masks for attention are made at stride 4 and then resized to the level whose turn it is."""
-    usual, turn = networks.hide_outside, [0]
+    turn = [0]
 
     def resized(logits: Tensor) -> Tensor:
         fine, coarse = _SIZES[turn[0] % len(_SIZES)]
         turn[0] += 1
         masks = logits.unflatten(-1, fine)[None]
-        return usual(F.interpolate(masks, coarse, mode="bilinear", align_corners=False)[0].flatten(1))
+        return hide_outside(F.interpolate(masks, coarse, mode="bilinear", align_corners=False)[0].flatten(1))
 
     with patch.object(networks, "hide_outside", resized):
         yield
@@ -118,6 +119,7 @@ def main() -> None:
     parser.add_argument("--video", type=Path, help="take frames of this video or folder")
     parser.add_argument("--height", type=int, default=480)
     parser.add_argument("--width", type=int, default=854)
+    parser.add_argument("--short", type=int, default=480, help="pixels of the shorter side in the network")
     parser.add_argument("--frames", type=int, default=10)
     parser.add_argument("--names", type=int, default=1196)
     parser.add_argument("--few", type=int, default=10, help="names to compare many of them with")
@@ -140,7 +142,7 @@ def main() -> None:
         "network": (OV2SegNetwork, "forward"),
         "match and keep": (Watch, "add"),
         "choose": (Verdict, "__init__"),
-        "masks to codes": (MaskStore, "_code"),
+        "masks to codes": (OV2SegStream, "_shown"),
     }
     watch = Stopwatch()
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
@@ -148,27 +150,28 @@ def main() -> None:
         rows = torch.randn(max(asked.names, asked.few), network.config.text_width).numpy()
         np.save(many, rows[: asked.names])
         np.save(few, rows[: asked.few])
-        whole(system, frames[:2], few, asked.few)
+        whole(system, frames[:2], few, asked.few, asked.short)
         with ExitStack() as stack:
             for stage, (owner, name) in stages.items():
                 stack.enter_context(patch.object(owner, name, watch.around(stage, getattr(owner, name))))
-            all_names = measure("whole", lambda: whole(system, frames, many, asked.names), count, asked.repeat)
+            run_all = partial(whole, system, frames, many, asked.names, asked.short)
+            all_names = measure("whole", run_all, count, asked.repeat)
         for stage, (clock, used) in watch.seconds.items():
             runs = count * asked.repeat
             print(f"    {stage:<38} {clock / runs:7.3f} s {used / runs:7.3f} CPU-s per frame")
-        some_names = measure(
-            f"whole, {asked.few} names", lambda: whole(system, frames, few, asked.few), count, asked.repeat
-        )
+        run_few = partial(whole, system, frames, few, asked.few, asked.short)
+        some_names = measure(f"whole, {asked.few} names", run_few, count, asked.repeat)
         print(f"{asked.names} names cost {all_names / some_names:.2f} times what {asked.few} cost")
         print(f"peak memory {peak_bytes() / 2**30:.1f} GiB")
     if asked.plain:
-        compare_with_plain(network, frames, torch.from_numpy(rows), count)
+        compare_with_plain(network, frames, torch.from_numpy(rows), asked.short)
     print(calibration())
 
 
-def compare_with_plain(network: OV2SegNetwork, frames: Frames, classifier: Tensor, count: int) -> None:
+def compare_with_plain(network: OV2SegNetwork, frames: Frames, classifier: Tensor, short: int) -> None:
     """Print how far the plain path is behind, and that it says the same."""
-    prepared = Geometry.of(frames.shape[1:3], 480, 1333).prepare(frames)
+    prepared = Geometry.of(frames.shape[1:3], short, 1333).prepare(frames)
+    count = len(frames)
     with torch.inference_mode():
         ours = network(prepared)
         quick = measure("the network alone", lambda: network(prepared), count, 1)

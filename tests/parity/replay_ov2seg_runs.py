@@ -21,6 +21,7 @@ from singleout.segmenter import Stream
 from singleout.systems.ov2seg.inference import OV2Seg
 from singleout.systems.ov2seg.store import MaskStore
 from singleout.systems.ov2seg.watch import Verdict, Watch
+from singleout.tracks import FrameCodes, FrameMasks
 from singleout.tracks import codes as run_length
 
 PART = "ov2seg"
@@ -95,7 +96,7 @@ def _video(golden: Golden, context: Context) -> Iterator[Comparison]:
     shown = list(stream)
     masks = np.zeros((len(order), len(pictures), *pictures.shape[1:3]), np.bool_)
     for frame in shown:
-        masks[frame.ids - 1, frame.frame] = frame.masks()
+        masks[frame.ids - 1, frame.frame] = _whole(frame)
     yield from _results(golden, stream, masks, order)
 
 
@@ -123,7 +124,7 @@ def _picture(golden: Golden, context: Context) -> Iterator[Comparison]:
     )
     (shown,) = list(stream)
     masks = np.zeros((spec["topk"], 1, *pictures.shape[1:3]), np.bool_)
-    masks[shown.ids - 1, 0] = shown.masks()
+    masks[shown.ids - 1, 0] = _whole(shown)
     # The queries are not stored, so a pair is found by its name and score.
     order = _by_name_and_score(stream, golden.input("labels"), golden.input("scores"))
     names = [_number(stream.objects[place + 1].label) for place in order.tolist()]
@@ -163,6 +164,13 @@ def _run(network: Any, pictures: Values, table: Tensor, **options: Any) -> Strea
         names = [f"name {number}" for number in range(len(table))]
         settings = {"threshold": 0.0, "one_name": False, "device": "cpu", **options}
         return OV2Seg(network, name="ov2seg").stream(pictures, names, classifier=file, **settings)
+
+
+def _whole(frame: FrameMasks | FrameCodes) -> Values:
+    """The masks of a frame at its size; the system gives them coded."""
+    if not isinstance(frame, FrameCodes):
+        raise CannotReplayError("masks are to be decided at the size of the picture")
+    return frame.masks()
 
 
 def _by_name_and_score(stream: Stream, labels: Values, scores: Values) -> Tensor:

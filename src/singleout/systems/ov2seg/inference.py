@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -53,8 +52,9 @@ class OV2Seg(Segmenter):
         device = resolve_device(options.device)
         if next(self.network.parameters()).device != device:
             self.network.to(device)
-        geometry = Geometry.of((video.height, video.width), int(options.short or 0), options.longest)
-        store = MaskStore(geometry, device, options.soft_memory << 20, fine=bool(options.fine))
+        assert options.short is not None and options.fine is not None, "Options.read fills them in"
+        geometry = Geometry.of((video.height, video.width), options.short, options.longest)
+        store = MaskStore(geometry, device, options.soft_memory << 20, fine=options.fine)
         watch = Watch(store, self.network.config.sharpness)
         coming = video.frames()
         while some := list(islice(coming, options.batch)):
@@ -79,18 +79,24 @@ class OV2SegStream(Stream):
         super().__init__(frames=self._run())
         self._system, self._video, self._options = system, video, options
         self._asked = [prompt.names for prompt in prompts if isinstance(prompt, Categories)]
-        self._names = tuple({name.casefold(): name for names in self._asked for name in names}.values())
+        # A name that is in several lists is looked for once.
+        self._names = Categories([name for names in self._asked for name in names]).names
         # Before any frame is looked at, because this is where mistakes are.
         self._classifier = system.classifier(self._names, options)
 
     def _run(self) -> Iterator[FrameCodes]:
         options = self._options
+        assert options.detections is not None, "Options.read fills it in"
+        classifier = self._classifier.to(resolve_device(options.device))
         watch = self._system.watch(self._video, options)
         try:
             with torch.inference_mode():
-                decide = partial(Verdict, watch, self._classifier.to(resolve_device(options.device)))
-                verdict = decide(
-                    count=int(options.detections or 0), one_name=options.one_name, threshold=options.threshold
+                verdict = Verdict(
+                    watch,
+                    classifier,
+                    count=options.detections,
+                    one_name=options.one_name,
+                    threshold=options.threshold,
                 )
             self._describe(verdict)
             for frame in range(watch.num_frames):
@@ -103,7 +109,8 @@ class OV2SegStream(Stream):
         tracks = verdict.pairs.tracks[places].tolist()
         # A track that has several names is brought to its size once.
         different = list(dict.fromkeys(tracks))
-        codes = dict(zip(different, store.read(frame, different), strict=True))
+        with torch.inference_mode():
+            codes = dict(zip(different, store.read(frame, different), strict=True))
         return FrameCodes.pack(
             frame,
             np.array(places, np.int32) + 1,

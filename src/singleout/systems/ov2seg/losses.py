@@ -72,13 +72,14 @@ class Draws:
 
     def names(self, labels: Tensor, count: int) -> Tensor:
         """The names that a step learns from: all true ones, and others up to `count`, (num,) int64, ascending."""
-        true = labels.unique()
+        true: Tensor = labels.unique()
         weights = self.weights.to(labels.device).clone()
         weights[true] = 0
         more = min(max(count - len(true), 0), int((weights > 0).sum()))
         if not more:
             return true
-        return torch.cat([true, torch.multinomial(weights, more)]).sort().values
+        names: Tensor = torch.cat([true, torch.multinomial(weights, more)]).sort().values
+        return names
 
 
 def name_weights(image_counts: Sequence[int], rare: Sequence[bool]) -> Tensor:

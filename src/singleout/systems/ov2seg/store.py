@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from singleout.nn.mask2former.geometry import Enlarger, Geometry
+from singleout.nn.threads import side_by_side
 from singleout.systems.ov2seg.tracking import Sharpness
 from singleout.tracks import codes as run_length
 
@@ -30,7 +31,8 @@ class MaskStore:
     """
 
     def __init__(self, geometry: Geometry, device: torch.device, budget: int, *, fine: bool = False) -> None:
-        self._enlarger, self._budget, self._fine = Enlarger(geometry, device), budget, fine
+        self._enlarger, self._device = Enlarger(geometry, device), device
+        self._budget, self._fine = budget, fine
         self._soft: deque[Tensor] = deque()
         self._bytes = 0
         self._file = tempfile.SpooledTemporaryFile(_CODES_IN_MEMORY)  # noqa: SIM115 - it lives as long as the store
@@ -40,10 +42,10 @@ class MaskStore:
     def add(self, masks: Tensor) -> Sharpness:
         """The masks of the next frame, (num_tracks, h, w) logits at stride 4; returns how sharp each of them is."""
         if self._fine:
-            coded = [self._code(mask) for mask in masks]
-            self._write([code for code, _ in coded])
+            judged = list(side_by_side(self._judge, masks.unbind(), self._device))
+            self._write([code for code, _ in judged])
             inside, count = (
-                torch.stack(sums) for sums in zip(*((one.inside, one.count) for _, one in coded), strict=True)
+                torch.stack(sums) for sums in zip(*((one.inside, one.count) for _, one in judged), strict=True)
             )
             return Sharpness(inside, count)
         self._soft.append(masks)
@@ -51,14 +53,14 @@ class MaskStore:
         while self._soft and self._bytes > self._budget:
             oldest = self._soft.popleft()
             self._bytes -= oldest.nbytes
-            self._write([self._code(mask)[0] for mask in oldest])
+            self._write(list(side_by_side(self._code, oldest.unbind(), self._device)))
         return Sharpness.of(masks)
 
     def read(self, frame: int, tracks: Sequence[int]) -> Iterator[bytes]:
         """The codes of some tracks in a frame, at the size of the video."""
         if frame >= len(self._ends):
             soft = self._soft[frame - len(self._ends)]
-            yield from (self._code(soft[track])[0] for track in tracks)
+            yield from side_by_side(self._code, [soft[track] for track in tracks], self._device)
             return
         ends = self._ends[frame]
         for track in tracks:
@@ -70,11 +72,17 @@ class MaskStore:
         self._soft.clear()
         self._file.close()
 
-    def _code(self, mask: Tensor) -> tuple[bytes, Sharpness]:
-        (rows, columns), values = self._enlarger(mask)
+    def _code(self, mask: Tensor) -> bytes:
+        return self._coded(*self._enlarger(mask))
+
+    def _judge(self, mask: Tensor) -> tuple[bytes, Sharpness]:
+        crop, values = self._enlarger(mask)
+        return self._coded(crop, values), Sharpness.of(values)
+
+    def _coded(self, crop: tuple[slice, slice], values: Tensor) -> bytes:
         pixels = (values > 0).cpu().numpy()
-        code = run_length.encode(pixels, top=rows.start, left=columns.start, size=self._enlarger.size)
-        return code, Sharpness.of(values)
+        rows, columns = crop
+        return run_length.encode(pixels, top=rows.start, left=columns.start, size=self._enlarger.size)
 
     def _write(self, codes: Sequence[bytes]) -> None:
         start = int(self._ends[-1][-1]) if self._ends else 0

@@ -48,4 +48,5 @@ def directions(vectors: Tensor) -> Tensor:
 
 def name_logits(spoken: Tensor, classifier: Tensor, sharpness: float) -> Tensor:
     """How well names fit, (..., num_names). spoken: (..., text width). classifier: (num_names, text width)."""
-    return sharpness * directions(spoken) @ directions(classifier).t()
+    logits: Tensor = sharpness * directions(spoken) @ directions(classifier).t()
+    return logits
