@@ -16,7 +16,7 @@ from singleout.nn.convolution import conv3x3
 from singleout.nn.deformable import Shapes
 from singleout.nn.deformable_transformer import Encoder, Ground
 from singleout.nn.linear import is_fast, linear
-from singleout.nn.normed import NormedConv
+from singleout.nn.normed import normed_conv
 from singleout.nn.positions import sine_grid
 
 LEVELS = 3  # strides 32, 16 and 8
@@ -61,8 +61,8 @@ class PixelDecoder(nn.Module):
             num_points=num_points,
             dropout=0.0,
         )
-        self.lateral = NormedConv(channels[0], width, 1)
-        self.output = NormedConv(width, width, 3)
+        self.lateral = normed_conv(channels[0], width, 1)
+        self.output = normed_conv(width, width, 3)
         self.mask_features = nn.Conv2d(width, mask_width, 1)
         self._ground: tuple[object, Ground] | None = None
         self._reset()

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from singleout.nn.convolution import conv3x3
 from singleout.nn.linear import is_fast
-from singleout.nn.normed import NormedConv
+from singleout.nn.normed import NormedConv, normed_conv
 
 
 class PyramidDecoder(nn.Module):
@@ -18,8 +18,8 @@ class PyramidDecoder(nn.Module):
     def __init__(self, channels: Sequence[int], width: int = 256, *, mask_width: int = 256) -> None:
         super().__init__()
         *finer, coarsest = channels
-        self.laterals = nn.ModuleList(NormedConv(wide, width, 1) for wide in finer)
-        self.outputs = nn.ModuleList([*(NormedConv(width, width, 3) for _ in finer), NormedConv(coarsest, width, 3)])
+        self.laterals = nn.ModuleList(normed_conv(wide, width, 1) for wide in finer)
+        self.outputs = nn.ModuleList([*(normed_conv(width, width, 3) for _ in finer), normed_conv(coarsest, width, 3)])
         self.mask_features = nn.Conv2d(width, mask_width, 3, padding=1)
         nn.init.kaiming_uniform_(self.mask_features.weight, a=1)
         nn.init.zeros_(self.mask_features.bias)  # type: ignore[arg-type]
