@@ -28,7 +28,6 @@ from torch.nn import functional as F
 from singleout.media.overlay import draw
 from singleout.systems.univs.network import UniVSNetwork
 
-SIZE = (256, 192)  # width and height, multiples of 32
 IGNORED = "unlabelled"
 THINGS = ("car", "pedestrian", "bicyclist")
 QUERIES = 24
@@ -36,16 +35,19 @@ LEAST = 60  # pixels in the first frame for a class to be an object
 Frames = npt.NDArray[np.uint8]
 
 
-def open_clip(folder: Path, first: str | None, count: int) -> tuple[Frames, Frames, list[str]]:
-    """Frames (count, height, width, 3), numbers of objects in them, 0 for none, and the names of the objects."""
+def open_clip(folder: Path, first: str | None, count: int, size: tuple[int, int]) -> tuple[Frames, Frames, list[str]]:
+    """Frames (count, height, width, 3), numbers of objects in them, 0 for none, and the names of the objects.
+
+    size: width and height.
+    """
     pictures = sorted((folder / "train" / "images").glob("*.jpg"))
     start = 0 if first is None else [picture.stem for picture in pictures].index(first)
     chosen = pictures[start : start + count]
     frames, labels = [], []
     for picture in chosen:
-        frames.append(np.asarray(Image.open(picture).convert("RGB").resize(SIZE, Image.Resampling.BILINEAR)))
+        frames.append(np.asarray(Image.open(picture).convert("RGB").resize(size, Image.Resampling.BILINEAR)))
         label = Image.open(folder / "train" / "labels" / f"{picture.stem}.png")
-        labels.append(np.asarray(label.resize(SIZE, Image.Resampling.NEAREST)))
+        labels.append(np.asarray(label.resize(size, Image.Resampling.NEAREST)))
     names = json.loads((folder / "names.json").read_text(encoding="utf-8"))
     kept = [
         value for value, name in enumerate(names) if name != IGNORED and np.count_nonzero(labels[0] == value) >= LEAST
@@ -79,11 +81,13 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=3)
     parser.add_argument("--steps", type=int, default=80)
     parser.add_argument("--out", type=Path, help="a folder for pictures; none are drawn by default")
+    parser.add_argument("--size", default="256x192", help="width and height, multiples of 32 (default: %(default)s)")
     given = parser.parse_args()
+    width, height = (int(side) for side in given.size.split("x"))
     if not given.camvid.is_dir():
         raise SystemExit(f"{given.camvid} is not here: it holds CamVid's frames and labels")
 
-    frames, ids, names = open_clip(given.camvid, given.first, given.frames)
+    frames, ids, names = open_clip(given.camvid, given.first, given.frames, (width, height))
     objects = objects_of(ids, list(range(len(names))))
     torch.manual_seed(1)
     vectors = torch.randn(len(names), TINY.text_width)
