@@ -71,8 +71,8 @@ def test_weights_come_with_their_licence_and_card(name):
         assert {"what", "value", "measured_on"} <= score.keys()
 
 
-def test_nothing_but_code_and_weights_ships():
-    allowed = {".py", ".typed", ".json", ".txt", ".safetensors"}
+def test_nothing_but_code_data_and_weights_ships():
+    allowed = {".py", ".typed", ".json", ".txt", ".safetensors", ".yaml"}
     strange = [name for name in shipped_files() if Path(name).suffix not in allowed and Path(name).name != "py.typed"]
     assert not strange
 
