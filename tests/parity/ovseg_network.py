@@ -19,7 +19,7 @@ from singleout.nn.clip_towers import Clip, clip_rules, find_clip
 from singleout.nn.loading import load_network as load
 from singleout.nn.naming import rename
 from singleout.nn.text.words import OVSEG, ClipWords
-from singleout.systems.ovseg.checkpoint import CLIP, convert_names, load_network
+from singleout.systems.ovseg.checkpoint import convert_names, load_network
 from singleout.systems.ovseg.network import OVSegNetwork
 from singleout.systems.ovseg.system import SYSTEM
 
@@ -74,12 +74,13 @@ def words_of(clip: Clip) -> ClipWords:
 
 def drawn(formula: str, salt: str, named: Mapping[str, str] | None = None) -> Tensor:
     """What a formula says, such as ``input_tensor('key',(2,3),salt)*3`` or ``input_tensor('key'+n,(2,3))*3``."""
-    found = re.search(r"input_tensor\('([\w.-]+)'(?:\+(\w+))?,\(([\d,]+)\)(?:,salt(?:='\w*')?)?\)(?:\*(\d+))?", formula)
+    pattern = r"input_tensor\('([\w.-]+)'(?:\+(\w+))?,\(([\d,]+)\)(?:,salt(?:='([^']*)')?)?\)(?:\*([\d.]+))?"
+    found = re.search(pattern, formula)
     if found is None:
         raise CannotReplayError(f"unknown formula {formula!r}")
     key = found[1] + (named or {}).get(found[2] or "", "")
     sizes = [int(size) for size in found[3].split(",")]
-    return input_tensor(key, sizes, salt) * int(found[4] or 1)
+    return input_tensor(key, sizes, salt if found[4] is None else found[4]) * float(found[5] or 1)
 
 
 def picture_of(text: str, context: Context) -> tuple[str, str]:
@@ -105,6 +106,3 @@ def texts(words: ClipWords, given: Sequence[str]) -> tuple[Any, Tensor]:
         padded[row, : len(one)] = torch.tensor(one)
     with torch.no_grad():
         return padded.numpy(), words.tower.texts(ids)
-
-
-__all__ = ["CLIP", "PART"]

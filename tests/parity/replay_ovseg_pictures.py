@@ -43,6 +43,7 @@ def replay(path: Path, context: Context) -> Iterator[Comparison]:
     spec = golden.spec
     overrides = dict(zip(spec["overrides"][::2], spec["overrides"][1::2], strict=True))
     short = overrides.pop("INPUT.MIN_SIZE_TEST")
+    longest = overrides.pop("INPUT.MAX_SIZE_TEST", None)
     queries = overrides.pop("MODEL.MASK_FORMER.NUM_OBJECT_QUERIES", None)
     if overrides:
         raise CannotReplayError(f"unknown settings: {', '.join(overrides)}")
@@ -51,13 +52,13 @@ def replay(path: Path, context: Context) -> Iterator[Comparison]:
     network = network_of(variant_of(spec["config"]), side_file, spec["salt"], queries)
     sequence, file = picture_of(spec["frame"], context)
     frame = np.array(Image.open(context.frame(sequence, file)).convert("RGB"))
-    yield from _compare(golden, network, frame, short)
+    yield from _compare(golden, network, frame, (short, longest or network.config.longest))
 
 
-def _compare(golden: Golden, network: OVSegNetwork, frame: np.ndarray, short: int) -> Iterator[Comparison]:
+def _compare(golden: Golden, network: OVSegNetwork, frame: np.ndarray, sides: tuple[int, int]) -> Iterator[Comparison]:
     spec = golden.spec
     words, size = words_of(network.clip), (frame.shape[0], frame.shape[1])
-    seen = look(network, frame, short, network.config.longest)
+    seen = look(network, frame, *sides)
     rules = Rules(Cutting(float(spec["mask_thr"])), float(spec["ensemble_weight"]))
     ours = {
         "eval": rules,

@@ -27,8 +27,8 @@ CUTTING = "OVSeg CLIP adapter"
 ENSEMBLE = "OVSeg inference from given proposals with "
 CONFIG = r"(ViT-[BL]/\d+), vild templates, fill (mean|zero), thr ([\d.]+), expand ([\d.]+), mask prompt depth 3"
 VARIANTS = (
-    "w07, w045, w0: ensemble weight; off: CLIP_ENSEMBLE False; demo, demo_one: demo rule with weight 0; maps at pixels "
-    "::3, argmax full; demo_one_label: 255 where channel 0 is 0"
+    r"((?:w\d+, )*w\d+): ensemble weight; off: CLIP_ENSEMBLE False; demo, demo_one: demo rule with weight 0; maps at "
+    r"pixels ::(\d+), argmax full; demo_one_label: 255 where channel 0 is 0"
 )
 
 
@@ -127,11 +127,12 @@ def _shares(text: str, true: Tensor, size: Size) -> Tensor:
 
 def _ensemble(golden: Golden, context: Context) -> Iterator[Comparison]:
     spec = golden.spec
-    if spec["variants"] != VARIANTS:
+    said = re.fullmatch(VARIANTS, spec["variants"])
+    if said is None:
         raise CannotReplayError(f"unknown variants: {spec['variants']}")
     picture, true, size = _picture(golden, context)
     shares = _logits(spec["mask_logits"], true, size).sigmoid()
-    classes = drawn(re.sub(r"salt='[^']*'", "salt", spec["mask_cls"]), spec["salt"])
+    classes = drawn(spec["mask_cls"], spec["salt"])
     clip, empty = _clip(golden, context, spec["system"].removeprefix(ENSEMBLE))
     words, names = words_of(clip), spec["class_names"]
     few, compared = with_others(names[:1])
@@ -142,8 +143,10 @@ def _ensemble(golden: Golden, context: Context) -> Iterator[Comparison]:
         "demo": Rules(cutting, 0.0, demo=True),
         "demo_one": Rules(cutting, 0.0, demo=True),
     }
-    rules |= {"w07": Rules(cutting, 0.7), "w045": Rules(cutting, 0.45), "w0": Rules(cutting, 0.0)}
-    regions, seen = ask_clip(clip.images, picture, shares, all_rows, rules["w07"])
+    # w045 is a weight of 0.45.
+    rules |= {name: Rules(cutting, float(f"{name[1]}.{name[2:]}")) for name in said[1].split(", ")}
+    every = int(said[2])
+    regions, seen = ask_clip(clip.images, picture, shares, all_rows, rules["demo"])
     yield golden.compare("clip_logits", seen.numpy())
     yield golden.compare("valid", np.isin(np.arange(len(shares)), [region.query for region in regions]))
     all_opinions = Opinions(classes, regions, seen)
@@ -153,7 +156,7 @@ def _ensemble(golden: Golden, context: Context) -> Iterator[Comparison]:
         one = name == "demo_one"
         opinions = few_opinions if one else all_opinions
         canvas = paint(shares, opinions, rule, size, compared=compared if one else None)
-        yield golden.compare(f"{name}_map", canvas.whole()[:, ::3, ::3].numpy())
+        yield golden.compare(f"{name}_map", canvas.whole()[:, ::every, ::every].numpy())
         found = canvas.labels(values=5000)
         yield golden.compare(f"{name}_argmax", found.labels.numpy().astype(np.uint8))
         if one:
