@@ -38,7 +38,8 @@ class Seen(Head):
     def masks(self, which: slice | Tensor = slice(None), *, head: Head | None = None) -> Tensor:
         """Mask logits at stride 4, (num_queries, h, w). which: of these queries only. head: an earlier one."""
         embeds = (self if head is None else head).mask_embeds[which]
-        return (embeds @ self.finest.flatten(0, 1).t()).unflatten(-1, self.finest.shape[:2])
+        masks: Tensor = (embeds @ self.finest.flatten(0, 1).t()).unflatten(-1, self.finest.shape[:2])
+        return masks
 
 
 def directions(vectors: Tensor) -> Tensor:
@@ -48,5 +49,4 @@ def directions(vectors: Tensor) -> Tensor:
 
 def name_logits(spoken: Tensor, classifier: Tensor, sharpness: float) -> Tensor:
     """How well names fit, (..., num_names). spoken: (..., text width). classifier: (num_names, text width)."""
-    logits: Tensor = sharpness * directions(spoken) @ directions(classifier).t()
-    return logits
+    return sharpness * directions(spoken) @ directions(classifier).t()
