@@ -46,7 +46,7 @@ def votes_of(
         for place, row in zip(here, namer.name_masks(video[frame], masks, names), strict=True):
             total[int(stored.ids[place])] += row
             count[int(stored.ids[place])] += 1
-    return {one: votes / max(count[one], 1) for one, votes in total.items()}
+    return {one: votes / np.float32(max(count[one], 1)) for one, votes in total.items()}
 
 
 def rename_tracks(
