@@ -9,7 +9,7 @@ from torch import Tensor
 
 from singleout.systems.univs.similarity import box_overlaps, boxes_of, mask_overlaps, unsuppressed
 
-_MOST = 100  # queries that a panoptic result looks at
+_MOST = 100  # queries that a panoptic result looks at in the first clip
 _MOST_THINGS, _MOST_STUFF = 70, 30
 _STUFF_OVERLAP = 0.6
 _LEAST_FIRST = 0.1
@@ -50,15 +50,16 @@ class Rules:
         """Similarity at which a query also adds to the masks of a known object."""
         return self.match if self.things is not None else 2 * self.match
 
-    def select(self, scores: Tensor, sharpness: Tensor, masks: Tensor) -> Tensor:
+    def select(self, scores: Tensor, sharpness: Tensor, masks: Tensor, *, first: bool = True) -> Tensor:
         """Places of the candidates among the queries.
 
-        scores: (num_queries, num_names). sharpness: (num_queries,). masks: (num_queries, time, h, w) logits.
+        scores: (num_queries, num_names). sharpness: (num_queries,). masks: (num_queries, time, h, w) logits. first: in
+        the first clip, where panoptic results look at the best 100 alone.
         """
         best, label = scores.max(1)
         if self.things is None:
             return self._instances(best, sharpness, masks)
-        return self._segments(best, self.things[label], masks)
+        return self._segments(best, self.things[label], masks, first=first)
 
     def _instances(self, best: Tensor, sharpness: Tensor, masks: Tensor) -> Tensor:
         places = torch.arange(len(best), device=best.device)
@@ -67,8 +68,8 @@ class Rules:
         places = places[best[places].argsort(descending=True, stable=True)][: self.detections]
         return places[self._boxes_apart(masks[places])]
 
-    def _segments(self, best: Tensor, thing: Tensor, masks: Tensor) -> Tensor:
-        places = best.argsort(descending=True, stable=True)[:_MOST]
+    def _segments(self, best: Tensor, thing: Tensor, masks: Tensor, *, first: bool) -> Tensor:
+        places = best.argsort(descending=True, stable=True)[: _MOST if first else None]
         things, stuff = places[thing[places]][:_MOST_THINGS], places[~thing[places]][:_MOST_STUFF]
         things = things[self._boxes_apart(masks[things])]
         shapes = (masks[stuff, :1] > 0).flatten(2)

@@ -233,7 +233,7 @@ class EntityTracker:
         assert decoded.logits is not None
         sharp = quality(masks)
         scores = decoded.logits[learnable].sigmoid() * sharp[:, None]
-        chosen = self.rules.select(scores, sharp, masks)
+        chosen = self.rules.select(scores, sharp, masks, first=clip.start == 0)
         scores, masks, embeds, sharp = scores[chosen], masks[chosen], embeds[chosen], sharp[chosen]
         best = scores.amax(1) if len(scores) else sharp
         if clip.start == 0 or (self.corrected and not self.num_objects):
