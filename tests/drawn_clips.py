@@ -81,7 +81,8 @@ def _leaves(dice: np.random.Generator, height: int, width: int) -> np.ndarray:
         across, down = radius * dice.uniform(0.5, 1, 2)
         colour = (dice.normal(120, 40) + dice.normal(0, 18, 3)).clip(0, 255).astype(int)
         drawn.ellipse((x - across, y - down, x + across, y + down), fill=tuple(colour.tolist()))
-    return np.asarray(image, np.float64) + 9 * _clouds(dice, height, width)
+    grained: np.ndarray = np.asarray(image, np.float64) + 9 * _clouds(dice, height, width)
+    return grained
 
 
 def _clouds(dice: np.random.Generator, height: int, width: int) -> np.ndarray:

@@ -39,4 +39,4 @@ def tiny_network(seed: int = 0) -> ReferFormerNetwork:
 
 def soft(system: Segmenter, video: np.ndarray, phrases: list[Phrase], **options: Any) -> np.ndarray:
     """(num_frames, num_phrases, height, width) probabilities."""
-    return np.stack([masks.masks for masks in system.stream(video, phrases, **options)])
+    return np.stack([np.asarray(masks.masks) for masks in system.stream(video, phrases, **options)])

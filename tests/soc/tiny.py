@@ -6,6 +6,7 @@ import torch
 from tests.referformer.tiny import TINY as REFERFORMER
 
 from singleout.nn.backbones.swin import SwinConfig
+from singleout.nn.mlp import MLP
 from singleout.systems.soc.config import SocConfig
 from singleout.systems.soc.network import SocNetwork
 
@@ -29,5 +30,6 @@ def tiny_network(config: SocConfig = TINY, seed: int = 0) -> SocNetwork:
     torch.manual_seed(seed)
     network = SocNetwork(config).eval()
     for head in network.box_heads:
-        torch.nn.init.normal_(head.layers[-1].weight, std=0.1)
+        assert isinstance(head, MLP)
+        torch.nn.init.normal_(head.layers[-1].weight, std=0.1)  # type: ignore[arg-type]
     return network
