@@ -33,7 +33,19 @@ _CLASSED = (
     "names of every layout, stages, regions, CLIP with mask prompts, ensemble, results of real frames and losses "
     "equal to the official code's (`tests/parity`), on weights made by rule"
 )
-VERIFIED = {"referformer": _WHOLE, "mutr": _WHOLE, "soc": _WHOLE, "aot": _FOLLOWED, "ov2seg": _NAMED, "ovseg": _CLASSED}
+_UNIFIED = (
+    "names of every layout, stages, prompts, text tower, results of all six tasks on real frames and losses equal to "
+    "the official code's (`tests/parity`), on weights made by rule"
+)
+VERIFIED = {
+    "referformer": _WHOLE,
+    "mutr": _WHOLE,
+    "soc": _WHOLE,
+    "aot": _FOLLOWED,
+    "univs": _UNIFIED,
+    "ov2seg": _NAMED,
+    "ovseg": _CLASSED,
+}
 _TEXT_TOWERS = (
     "text towers of three sizes: names, tokens and vectors equal to the official code's (`tests/parity`), on weights "
     "made by rule"
