@@ -2,16 +2,17 @@
 
 A frame that was given goes only where nothing else is left, and then the first one stays. The newest frame stays. Of
 the others that one goes whose absence leaves the smallest gap for its age: between frame t's neighbours b and a lie
-a - b steps, and (a - b) / sqrt(now - t) is smallest where frames are close together and long ago. So what is left
-becomes sparser the older it is, and no stretch of the video is forgotten altogether. With the age itself in place of
-its root nearly all would be of the last moments.
+a - b steps, and (a - b) / (now - t) ** (1 / 4) is smallest where frames are close together and long ago. So what is
+left becomes sparser the older it is, and no stretch of the video is forgotten altogether. With the age itself in place
+of its fourth root nearly all would be of the last moments; see docs/aot.md for what other roots cost.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+_POWER = 0.25  # of the age
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,6 @@ def to_forget(stamps: Sequence[Stamp]) -> int:
 
     def sparseness(rank: int) -> float:
         before = stamps[order[rank - 1]].step if rank else 2 * stamps[order[0]].step - stamps[order[1]].step
-        return (stamps[order[rank + 1]].step - before) / math.sqrt(now - stamps[order[rank]].step)
+        return float((stamps[order[rank + 1]].step - before) / (now - stamps[order[rank]].step) ** _POWER)
 
     return order[min(inner, key=sparseness)]
