@@ -29,7 +29,8 @@ def test_a_frame_is_seen_the_same_alone_and_with_others(network, frames):
     for place, seen in enumerate(together):
         (alone,) = network(frames[place : place + 1])
         for name in ("embeds", "objects", "spoken", "mask_embeds", "finest"):
-            torch.testing.assert_close(getattr(alone, name), getattr(seen, name))
+            # Workers have other numbers of threads, which add up in another order.
+            torch.testing.assert_close(getattr(alone, name), getattr(seen, name), atol=1e-4, rtol=1e-4)
 
 
 def test_gradients_or_not_the_result_is_the_same(network, frames):
