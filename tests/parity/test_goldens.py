@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,32 @@ ALL_KEPT = goldens_of(KEPT)
 ALL_OTHERS = [
     Path(part) / name for part in PARTS for name in goldens_of(OFFICIAL / part) if Path(part) / name not in ALL_KEPT
 ] or [Path("shared")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def part_at_hand() -> Iterator[list[str]]:
+    """The part whose golden was replayed last."""
+    yield [""]
+    forget_networks()
+
+
+@pytest.fixture(autouse=True)
+def one_part_at_a_time(request: pytest.FixtureRequest, part_at_hand: list[str]) -> None:
+    """What replayers keep for the next golden goes when another part begins: all parts together take 10 GB."""
+    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    part = Path(params.get("name", "")).parts[:1]
+    if part and part[0] != part_at_hand[0]:
+        part_at_hand[0] = part[0]
+        forget_networks()
+
+
+def forget_networks() -> None:
+    """Empty the caches of all replayers and what they share."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("tests.parity."):
+            for kept in vars(module).values():
+                if callable(clear := getattr(kept, "cache_clear", None)):
+                    clear()
 
 
 def assert_equal(golden: Path, shared: Path) -> None:
