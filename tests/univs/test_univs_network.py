@@ -78,7 +78,8 @@ def test_frames_are_seen_apart_so_that_clips_can_share_them(network, frames, fea
     with torch.inference_mode():
         again = [network.encode(frame[None])[0] for frame in frames.flip(0)][::-1]
         ours, theirs = (network.decode(seen, None, names) for seen in (features, again))
-    assert torch.equal(ours.masks(), theirs.masks())
+    # Workers have other numbers of threads than a frame by itself, which add up in another order.
+    torch.testing.assert_close(ours.masks(), theirs.masks(), rtol=1e-4, atol=1e-4)
 
 
 def test_keys_that_are_not_kept_are_computed_again(network, frames, features, names):
