@@ -37,8 +37,8 @@ class UniVS(Segmenter):
         self, network: UniVSNetwork, *, name: str, words: Words | None, dice: Callable[[int], Dice] = Dice
     ) -> None:
         self.network, self.name, self._words, self.dice = network, name, words, dice
-        # Norms are folded anew for each frame: joined convolutions (`keep_folded`) save a tenth of the backbone, but add up
-        # in another order, and in a golden (r50-vss) a cell of an attention mask then falls on the other side of one half.
+        # Norms are folded anew for each frame: joined convolutions (`keep_folded`) save a tenth of the backbone, but add
+        # up in another order; in a golden (r50-vss) a cell of an attention mask then is on the other side of a half.
 
     @property
     def words(self) -> Words:
