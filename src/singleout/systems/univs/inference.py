@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from singleout.errors import InputError
+from singleout.nn.backbones.resnet import keep_folded
 from singleout.nn.devices import resolve_device
 from singleout.nn.text.words import Words
 from singleout.prompts import Box, Categories, Mask, Phrase, Points, Prompt
@@ -37,8 +38,8 @@ class UniVS(Segmenter):
         self, network: UniVSNetwork, *, name: str, words: Words | None, dice: Callable[[int], Dice] = Dice
     ) -> None:
         self.network, self.name, self._words, self.dice = network, name, words, dice
-        # Norms are folded anew for each frame: joined convolutions (`keep_folded`) save a tenth of the backbone, but add
-        # up in another order; in a golden (r50-vss) a cell of an attention mask then is on the other side of a half.
+        # Frames go through one by one, so that folding anew would be paid for with each of them.
+        keep_folded(network)
 
     @property
     def words(self) -> Words:
