@@ -42,8 +42,7 @@ class FoldedConv:
         return self._weight.to_dense() if self._weight.is_mkldnn else self._weight
 
     def _joined(self, x: Tensor, *, relu: bool, add: Tensor | None) -> Tensor:
-        stride, *others = self._steps
-        padding, dilation, groups = others
+        stride, padding, dilation, groups = self._steps
         weight, shape = self._weight, tuple(x.shape)
         if shape != self._laid_for:
             # Which layout is best depends on the size: of one for another size each call is many times slower.

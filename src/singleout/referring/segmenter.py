@@ -128,11 +128,9 @@ class SentenceSegmenter(Segmenter):
         together. corrected: see the network.
         """
         device = next(self.network.parameters()).device
-        # Frames may be large, so that only one at a time is held at its own size.
-        coming = iter(frames)
-        first = next(coming)
+        first, coming = _with_first(frames)
         size = self._seen_size(first, short, longest)
-        sight = self.network.look(prepare(itertools.chain([first], coming), size)[None].to(device))
+        sight = self.network.look(prepare(coming, size)[None].to(device))
         sentences = self.read(token_ids)
         for start in range(0, len(token_ids), group):
             part = sentences.part(start, start + group)
@@ -163,9 +161,8 @@ class SentenceSegmenter(Segmenter):
 
         frames: all of a video. short, longest: as in `answer`.
         """
-        coming = iter(frames)
-        first = next(coming)
-        for found in self.answer(itertools.chain([first], coming), token_ids, short=short, longest=longest):
+        first, coming = _with_first(frames)
+        for found in self.answer(coming, token_ids, short=short, longest=longest):
             for masks, scores in zip(found.masks, found.frame_scores, strict=True):
                 logits = at_size(masks, first.shape[:2])
                 yield SoftAnswer(logits.cpu().numpy(), scores.double().cpu().numpy())
@@ -175,3 +172,10 @@ class SentenceSegmenter(Segmenter):
         short = self.options.size if short is None else short
         longest = self.options.longest if longest is None else longest
         return network_size((picture.shape[0], picture.shape[1]), short, longest)
+
+
+def _with_first(frames: Iterable[Picture]) -> tuple[Picture, Iterator[Picture]]:
+    """The first frame, and all of them; frames may be large, so that only one at a time is held at its own size."""
+    coming = iter(frames)
+    first = next(coming)
+    return first, itertools.chain([first], coming)

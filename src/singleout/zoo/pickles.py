@@ -122,16 +122,9 @@ def read_numpy_pickle(file: Path) -> Any:
 
     Raises InputError as `read_torch_file`.
     """
-    with file.open("rb") as opened:
-        try:
-            refuse_far_places(opened)
-            return _ArrayReader(opened, encoding="latin1").load()
-        except StrangeError as error:
-            raise InputError(strange(file, error)) from error
-        except (MemoryError, KeyboardInterrupt):
-            raise
-        except Exception as error:
-            raise InputError(f"{file} is damaged or cut off: {short(error)}") from error
+    with file.open("rb") as opened, reading_pickle(file):
+        refuse_far_places(opened)
+        return _ArrayReader(opened, encoding="latin1").load()
 
 
 def check_sums(file: Path) -> None:
@@ -155,6 +148,20 @@ def check_sums(file: Path) -> None:
 
 class StrangeError(Exception):
     """A pickle names something that weights do not need."""
+
+
+@contextmanager
+def reading_pickle(file: Path) -> Iterator[None]:
+    """Whatever goes wrong inside of the block is told of the file, as InputError."""
+    try:
+        yield
+    except StrangeError as error:
+        raise InputError(strange(file, error)) from error
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        # A damaged pickle can fail in any way there is.
+        raise InputError(f"{file} is damaged or cut off: {short(error)}") from error
 
 
 def strange(file: Path, name: object) -> str:
@@ -202,7 +209,7 @@ def refuse_far_places(opened: IO[bytes]) -> None:
 
 def _check_names(file: Path, kind: Kind) -> set[str]:
     """The left-overs that a file of torch.save names; InputError where it names anything stranger."""
-    try:
+    with reading_pickle(file):
         if kind == "torch":
             with zipfile.ZipFile(file) as archive:
                 inside = next(entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl"))
@@ -223,12 +230,6 @@ def _check_names(file: Path, kind: Kind) -> set[str]:
                 reader.load()
                 leftovers |= reader.leftovers
         return leftovers
-    except StrangeError as error:
-        raise InputError(strange(file, error)) from error
-    except (MemoryError, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        raise InputError(f"{file} is damaged or cut off: {short(error)}") from error
 
 
 @contextmanager

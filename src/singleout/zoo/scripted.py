@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from singleout.errors import InputError
-from singleout.zoo.pickles import StrangeError, refuse_far_places, short, strange
+from singleout.zoo.pickles import reading_pickle
 from singleout.zoo.stored import StoredReader, StoredTensor
 
 if TYPE_CHECKING:
@@ -48,21 +45,8 @@ def read_scripted(file: Path) -> dict[str, Tensor]:
     """
     import torch
 
-    try:
-        with zipfile.ZipFile(file) as archive:
-            entries = {entry.filename: entry for entry in archive.infolist()}
-            inside = next(name for name in entries if name.endswith("/data.pkl"))
-            content = io.BytesIO(archive.read(inside))
-        refuse_far_places(content)
-        whole = _ScriptReader(file, inside.removesuffix("data.pkl"), entries, content).load()
-        found = dict(_tensors(whole))
-    except StrangeError as error:
-        raise InputError(strange(file, error)) from error
-    except (MemoryError, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        # A damaged pickle can fail in any way there is.
-        raise InputError(f"{file} is damaged or cut off: {short(error)}") from error
+    with reading_pickle(file):
+        found = dict(_tensors(_ScriptReader.of(file).load()))
     return {name: torch.from_numpy(stored.array().copy()) for name, stored in found.items()}
 
 

@@ -14,13 +14,13 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from singleout.errors import InputError
-from singleout.zoo.pickles import StrangeError, modern, refuse_far_places, short, strange
+from singleout.zoo.pickles import StrangeError, modern, reading_pickle, refuse_far_places
 from singleout.zoo.sniff import check_is_weights
 
 Values = npt.NDArray[Any]
@@ -118,20 +118,8 @@ def read_stored(file: Path) -> Any:
         raise InputError(f"{file} is not there: give the path of a file of torch.save")
     if check_is_weights(file) != "torch":
         raise InputError(f"{file} is not of the form that torch.save writes today: load it and save it again")
-    try:
-        with zipfile.ZipFile(file) as archive:
-            entries = {entry.filename: entry for entry in archive.infolist()}
-            inside = next(name for name in entries if name.endswith("/data.pkl"))
-            content = io.BytesIO(archive.read(inside))
-        refuse_far_places(content)
-        return StoredReader(file, inside.removesuffix("data.pkl"), entries, content).load()
-    except StrangeError as error:
-        raise InputError(strange(file, error)) from error
-    except (MemoryError, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        # A damaged pickle can fail in any way there is.
-        raise InputError(f"{file} is damaged or cut off: {short(error)}") from error
+    with reading_pickle(file):
+        return StoredReader.of(file).load()
 
 
 @dataclass(frozen=True)
@@ -147,6 +135,16 @@ class StoredReader(pickle.Unpickler):
     def __init__(self, file: Path, top: str, entries: dict[str, zipfile.ZipInfo], content: io.BytesIO) -> None:
         super().__init__(content, encoding="utf-8")
         self._file, self._top, self._entries = file, top, entries
+
+    @classmethod
+    def of(cls, file: Path) -> Self:
+        """The reader of an archive's pickle; to be called inside of `reading_pickle`."""
+        with zipfile.ZipFile(file) as archive:
+            entries = {entry.filename: entry for entry in archive.infolist()}
+            inside = next(name for name in entries if name.endswith("/data.pkl"))
+            content = io.BytesIO(archive.read(inside))
+        refuse_far_places(content)
+        return cls(file, inside.removesuffix("data.pkl"), entries, content)
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         """What tensors are made of."""
