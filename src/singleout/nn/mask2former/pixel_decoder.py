@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from singleout.nn.convolution import conv3x3
 from singleout.nn.deformable import Shapes
 from singleout.nn.deformable_transformer import Encoder, Ground
 from singleout.nn.linear import is_fast, linear
@@ -99,7 +98,10 @@ class PixelDecoder(nn.Module):
         above = F.interpolate(level.permute(0, 3, 1, 2), found.shape[-2:], mode="bilinear", align_corners=False)
         here = self.lateral(found.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         here = above.add_(here) if is_fast(above) else above + here
-        laid = F.relu(self.output.norm(conv3x3(here, self.output.weight)), inplace=is_fast(here))
+        # Attention asks which masks are above zero, and single cells change sides where rounding is as coarse as in the
+        # faster `conv3x3`; with channels last it still is four times that of this order, which costs a sixth more.
+        crossed = F.conv2d(here.contiguous(), self.output.weight, padding=1)
+        laid = F.relu(self.output.norm(crossed), inplace=is_fast(here))
         weight = self.mask_features.weight
         return linear(laid.permute(0, 2, 3, 1), weight.flatten(1), self.mask_features.bias)
 
