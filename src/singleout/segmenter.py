@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
@@ -15,6 +15,8 @@ from singleout.prompts import PROMPT_NAMES, Box, Categories, Mask, Phrase, Point
 from singleout.tracks import Answer, FrameCodes, FrameMasks, ObjectInfo, Tracks
 
 Frame = npt.NDArray[np.uint8]
+OnNames = Callable[[int, int], None]
+"""Told how many names of how many a system has turned into vectors."""
 
 TASKS: dict[str, tuple[type, ...]] = {
     "instances": (Categories,),
@@ -116,12 +118,14 @@ class Stream:
 
     `state()`, called between two frames, gives bytes with which `Segmenter.stream(..., state=…)` goes on after
     the last frame that was handed out, with equal results. A system that decides at the video's size gives masks that
-    are coded already.
+    are coded already. on_names: set it before the first frame, to hear of names that are encoded, which takes long
+    where there are thousands.
     """
 
     frames: Iterator[FrameMasks] | Iterator[FrameCodes] | Iterator[FrameMasks | FrameCodes]
     objects: dict[int, ObjectInfo] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
+    on_names: OnNames | None = None
 
     def __iter__(self) -> Iterator[FrameMasks | FrameCodes]:
         return iter(self.frames)

@@ -10,7 +10,7 @@ import torch
 from tests.univs.learning import tiny_network
 from torch import Tensor
 
-from singleout.nn.text.words import SentenceFeatures
+from singleout.nn.text.words import OnNames, SentenceFeatures
 from singleout.systems.univs.network import UniVSNetwork
 from singleout.vocabularies import packaged_names
 
@@ -28,9 +28,13 @@ class LetterWords:
 
     width = 16
 
-    def embed_names(self, names: Sequence[str], **_more: Any) -> Tensor:
-        seeds = [zlib.crc32(name.encode()) for name in names]
-        return torch.stack([torch.randn(16, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+    def embed_names(self, names: Sequence[str], *, on_names: OnNames | None = None, **_more: Any) -> Tensor:
+        rows = []
+        for done, name in enumerate(names, 1):
+            rows.append(torch.randn(16, generator=torch.Generator().manual_seed(zlib.crc32(name.encode()))))
+            if on_names is not None and (done % 1000 == 0 or done == len(names)):
+                on_names(done, len(names))
+        return torch.stack(rows)
 
     def embed_vocabulary(self, key: str) -> Tensor:
         return self.embed_names(packaged_names(key))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from singleout.data.own import OwnVideo, read_own
 from singleout.errors import InputError
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".wmv"})
@@ -19,22 +20,28 @@ def find_videos(given: Sequence[str]) -> list[Path]:
     """The videos meant: files and folders of frames as they are, a folder of videos opened up, ``demo`` the demo clip.
 
     A folder is one of videos where it holds video files, or only folders with pictures in them (as data sets are
-    laid out). Raises InputError for what is not there or could mean both.
+    laid out), or a list of them, ``test.json``. Raises InputError for what is not there or could mean both.
     """
-    found: list[Path] = []
+    return [one.path for one in find_inputs(given)]
+
+
+def find_inputs(given: Sequence[str]) -> list[OwnVideo]:
+    """`find_videos`, with the sentences that a list beside them asks for."""
+    found: list[OwnVideo] = []
     for word in given:
         path = Path(word).expanduser()
         if word == "demo" and not path.exists():
             from singleout.media.samples import demo_clip
 
-            found.append(Path(demo_clip()))
+            found.append(OwnVideo(Path(demo_clip())))
         elif not path.exists():
             hint = "; singleout reads files, so download it first" if "://" in word else ""
             raise InputError(f"{word}: there is no such file or folder{hint}")
         elif path.is_dir():
-            found += _in_folder(path)
+            listed = read_own(path)
+            found += map(OwnVideo, _in_folder(path)) if listed is None else listed
         else:
-            found.append(path)
+            found.append(OwnVideo(path))
     return found
 
 
@@ -50,11 +57,9 @@ def _in_folder(folder: Path) -> list[Path]:
             f"{folder} holds videos ({videos[0].name}, …) and pictures ({images[0].name}, …), so it could be a folder "
             "of videos or the frames of one: name the files, or move one kind"
         )
-    if videos:
-        return videos
     sequences = [path for path in inside if path.is_dir() and _has_pictures(path)]
-    if sequences and not images:
-        return sequences
+    if videos or (sequences and not images):
+        return sorted(videos + sequences)
     if not images:
         raise InputError(f"{folder} is a folder without videos or pictures")
     return [folder]

@@ -63,10 +63,19 @@ class Marks:
 
 
 def read_marks(
-    say: Sequence[str], names: Sequence[str], mask: Sequence[str], box: Sequence[str], point: Sequence[str]
+    say: Sequence[str],
+    names: Sequence[str],
+    mask: Sequence[str],
+    box: Sequence[str],
+    point: Sequence[str],
+    *,
+    needed: bool = True,
 ) -> Marks:
-    """Parse the values of the prompt options; mask pictures are read here. Raises InputError for what is unclear."""
-    if not any((say, names, mask, box, point)):
+    """Parse the values of the prompt options; mask pictures are read here. Raises InputError for what is unclear.
+
+    needed: False where videos bring sentences of their own.
+    """
+    if needed and not any((say, names, mask, box, point)):
         raise InputError(
             'nothing to look for: give --say "the white dog", --names dog,car, --mask 0:first.png, '
             "--box 0:left,top,right,bottom or --point 0:x,y"

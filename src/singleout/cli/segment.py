@@ -8,12 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from singleout.cli.inputs import find_videos, own_folders, read_options, read_time
+from singleout.cli.inputs import find_inputs, own_folders, read_options, read_time
 from singleout.cli.marks import Marks, read_marks
 from singleout.cli.progress import Progress
 from singleout.cli.stopping import StopRequest
@@ -138,6 +138,7 @@ class _Ask:
 
 def run(args: argparse.Namespace) -> int:
     """Run the videos one after the other; returns the exit code."""
+    from singleout.prompts import Phrase
     from singleout.runs.products import Wanted
     from singleout.runs.segmenting import StoppedError
 
@@ -147,8 +148,10 @@ def run(args: argparse.Namespace) -> int:
     for option in ("every", "resize"):
         if getattr(args, option) is not None and getattr(args, option) < 1:
             raise InputError(f"--{option} {getattr(args, option)}: expected 1 or more")
-    marks = read_marks(args.say, args.names, args.mask, args.box, args.point)
-    videos = find_videos(args.video)
+    inputs = find_inputs(args.video)
+    silent = not all(one.sentences for one in inputs)
+    marks = read_marks(args.say, args.names, args.mask, args.box, args.point, needed=silent)
+    videos = [one.path for one in inputs]
     _refuse_input_as_output(args)
     folders = own_folders(Path(args.out), videos)
     if args.then_weights is not None and args.then is None:
@@ -157,8 +160,10 @@ def run(args: argparse.Namespace) -> int:
     summaries: list[dict[str, Any]] = []
     code = 0
     with StopRequest() as stop:
-        ask = _Ask(args, marks, wanted, start, end, stop)
-        for path, folder in zip(videos, folders, strict=True):
+        for one, folder in zip(inputs, folders, strict=True):
+            path = one.path
+            phrases = (*marks.phrases, *(Phrase(text) for text in one.sentences))
+            ask = _Ask(args, replace(marks, phrases=phrases), wanted, start, end, stop)
             summary: dict[str, Any] = {"video": str(path), "out": str(folder)}
             try:
                 summary |= _run_one(ask, path, folder, models)
@@ -336,7 +341,16 @@ def _follow(
                 progress.step()
 
         try:
-            tracks = segment_into(folder, load, video, prompts, options, on_frame=on_frame, stop=lambda: ask.stop.asked)
+            tracks = segment_into(
+                folder,
+                load,
+                video,
+                prompts,
+                options,
+                on_frame=on_frame,
+                on_names=_NamesProgress(ask.args.quiet),
+                stop=lambda: ask.stop.asked,
+            )
         finally:
             if progress is not None:
                 progress.close()
@@ -353,6 +367,22 @@ def _follow(
     else:
         _say("no object was found", ask.args.quiet)
     return tracks
+
+
+class _NamesProgress:
+    """Names that are encoded, on stderr, where they are not done at once."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._shown: Progress | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._shown is None and done < total:
+            self._shown = Progress("names", total, quiet=self._quiet, unit="names")
+        if self._shown is not None:
+            self._shown.step(done - self._shown.done)
+            if done == total:
+                self._shown.close()
 
 
 def _make(ask: _Ask, folder: RunFolder, video: Video, tracks: Tracks) -> tuple[list[str], list[str]]:

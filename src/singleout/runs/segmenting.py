@@ -26,7 +26,7 @@ from singleout.version import __version__
 
 if TYPE_CHECKING:
     from singleout.media import Video
-    from singleout.segmenter import Segmenter
+    from singleout.segmenter import OnNames, Segmenter
 
 TRACKS_FILE = "tracks.json"
 # Saving takes a moment and the work since the last save is lost when the run is killed: a balance.
@@ -103,13 +103,14 @@ def segment_into(
     options: Mapping[str, Any],
     *,
     on_frame: Callable[[int], None] = lambda done: None,
+    on_names: OnNames | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Tracks:
     """Segment the video into the folder, going on from where an earlier run of the same identity stopped.
 
     load: gives the segmenter, called once it is needed. on_frame: called with the number of frames that are done,
-    first with those of the earlier run. stop: asked after each frame whether to stop. Raises StoppedError where it says
-    yes; whatever else ends the run, everything up to the last save is kept.
+    first with those of the earlier run. on_names: of `Stream`. stop: asked after each frame whether to stop. Raises
+    StoppedError where it says yes; whatever else ends the run, everything up to the last save is kept.
     """
     records, token = folder.state / "records", folder.state / "token"
     if folder.status != "running":
@@ -127,6 +128,7 @@ def segment_into(
         done, state = 0, None
         stream = segmenter.stream(video, prompts, **options)
         warnings.warn(f"the run starts again, because its saved state cannot be used: {error}", stacklevel=2)
+    stream.on_names = on_names
     source = {"model": segmenter.name, "singleout": __version__, "identity": folder.identity}
     if "task" in options:
         source["task"] = options["task"]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from singleout.systems.univs.candidates import Rules
 from singleout.systems.univs.clips import Clip
+from singleout.systems.univs.following import Following
 from singleout.systems.univs.geometry import Geometry
 from singleout.systems.univs.memory import PromptPool
 from singleout.systems.univs.network import UniVSNetwork
@@ -26,8 +27,8 @@ from singleout.systems.univs.similarity import (
     mask_overlaps,
     quality,
 )
-from singleout.systems.univs.values import Decoded, DensePrompts, SelfAttention
-from singleout.systems.univs.visual_prompts import Dice, points_of_masks
+from singleout.systems.univs.values import Decoded, DensePrompts
+from singleout.systems.univs.visual_prompts import points_of_masks
 
 _LAST_STEPS = 3
 _SAME_MASK = 0.5
@@ -49,9 +50,8 @@ class Left:
 class EntityTracker:
     """See the module.
 
-    names: (num_names, text width), embeddings. memory: frames before that are remembered. points: of an object in a
-    frame. corrected: a video in whose first clip nothing was found may still get objects, which the published code
-    never gives it.
+    names: (num_names, text width), embeddings. `Following.corrected`: a video in whose first clip nothing was found may
+    still get objects, which the published code never gives it.
     """
 
     def __init__(
@@ -60,23 +60,14 @@ class EntityTracker:
         geometry: Geometry,
         names: Tensor,
         rules: Rules,
-        *,
-        length: int,
-        stride: int,
-        memory: int,
-        points: int,
-        dice: Dice,
-        attention: SelfAttention = "sep",
-        corrected: bool = False,
+        following: Following,
     ) -> None:
         self.network, self.geometry, self.names, self.rules = network, geometry, names, rules
-        self.length, self.stride, self.points, self.dice = length, stride, points, dice
-        self.attention: SelfAttention = attention
-        self.corrected = corrected
-        self.steps = max(memory // stride, _LAST_STEPS)
+        self.following = following
+        self.steps = max(following.memory // following.stride, _LAST_STEPS)
         device = names.device
         width = network.config.width
-        self._kept_slots = max(memory, length)
+        self._kept_slots = max(following.memory, following.length)
         self._pool: PromptPool | None = None
         self._device, self._width = device, width
         self.first_frames: list[int] = []
@@ -115,7 +106,7 @@ class EntityTracker:
             self._remember(clip)
             assert self._pool is not None
             prompts = self.network.visual_prompts(*self._pool.read(clip.frames))
-        decoded = self.network.decode(clip.features, prompts, self.names, attention=self.attention)
+        decoded = self.network.decode(clip.features, prompts, self.names, attention=self.following.attention)
         if prompts is not None:
             self._follow(clip, decoded)
         self._find(clip, decoded)
@@ -152,12 +143,12 @@ class EntityTracker:
     def _remember(self, clip: Clip) -> None:
         """Points of the known objects in the frames that the clip before has answered already."""
         if self._pool is None:
-            self._pool = PromptPool(self.points, self._width, self._kept_slots, self._device)
+            self._pool = PromptPool(self.following.points, self._width, self._kept_slots, self._device)
             self._pool.add(self.first_frames)
-            self._pool.extend(clip.start - self.stride + self.length)
+            self._pool.extend(clip.start - self.following.stride + self.following.length)
             self._remember_before(clip)
-        self._pool.extend(self.stride)
-        for place in range(len(clip) - self.stride):
+        self._pool.extend(self.following.stride)
+        for place in range(len(clip) - self.following.stride):
             masks = self.geometry.enlarge(self._logits[:, place]) > 0
             prompts = self._points(clip, place, masks, self._boxes[:, place])
             self._pool.write(clip.start + place, prompts, masks.flatten(1).any(1))
@@ -185,8 +176,8 @@ class EntityTracker:
             masks.float(),
             boxes,
             frame_index=clip.start + place,
-            num_points=self.points,
-            dice=self.dice,
+            num_points=self.following.points,
+            dice=self.following.dice,
             point_index=point_number,
         )
 
@@ -195,7 +186,7 @@ class EntityTracker:
         which = slice(decoded.num_learnable, None)
         masks, embeds = decoded.masks(which), decoded.embeds[which]
         alike = consistency(self.embeds, embeds)
-        limit = self.rules.consistency * (0.5 if clip.start < self.length else 1.0)
+        limit = self.rules.consistency * (0.5 if clip.start < self.following.length else 1.0)
         sharp = self.geometry.sharpness(masks)
         kept = (alike > limit).nonzero()[:, 0]
         if self.rules.overlap is not None and len(kept):
@@ -236,7 +227,7 @@ class EntityTracker:
         chosen = self.rules.select(scores, sharp, masks, first=clip.start == 0)
         scores, masks, embeds, sharp = scores[chosen], masks[chosen], embeds[chosen], sharp[chosen]
         best = scores.amax(1) if len(scores) else sharp
-        if clip.start == 0 or (self.corrected and not self.num_objects):
+        if clip.start == 0 or (self.following.corrected and not self.num_objects):
             new = best > self.rules.first_score
         elif self.num_objects and len(chosen):
             new = ~self._match(scores, masks, embeds, sharp) & (best > self.rules.later_score)

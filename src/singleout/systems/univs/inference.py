@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -14,12 +13,16 @@ from singleout.nn.devices import resolve_device
 from singleout.nn.text.words import Words
 from singleout.prompts import Box, Categories, Mask, Phrase, Points, Prompt
 from singleout.segmenter import Abilities, Segmenter, Stream, VideoLike
+from singleout.systems.univs.asking import task_of
 from singleout.systems.univs.network import UniVSNetwork
 from singleout.systems.univs.options import CATEGORY_TASKS, Options
-from singleout.systems.univs.settings import BENCHMARKS
+from singleout.systems.univs.pictures import PictureStream
+from singleout.systems.univs.plain_stream import PlainStream
+from singleout.systems.univs.settings import BENCHMARKS, Way
 from singleout.systems.univs.stream import UniVSStream
 from singleout.systems.univs.visual_prompts import Dice
 
+WAYS: dict[Way, type[UniVSStream]] = {"entities": UniVSStream, "plain": PlainStream, "pictures": PictureStream}
 _TASKS = frozenset({*CATEGORY_TASKS, "referring", "objects"})
 
 
@@ -60,10 +63,9 @@ class UniVS(Segmenter):
         protocol = BENCHMARKS.get(benchmark)
         if protocol is None:
             return {}
-        chosen = {name: value for name, value in asdict(protocol.settings).items() if value is not None}
-        chosen["mode"] = "published"
+        chosen: dict[str, Any] = {"mode": "published", "benchmark": benchmark}
         if protocol.task in CATEGORY_TASKS:
-            chosen["task"] = protocol.task
+            chosen |= {"task": protocol.task, "rules": "picture" if protocol.way == "pictures" else "video"}
         if protocol.vocabulary is not None:
             chosen["vocabulary"] = protocol.vocabulary
         if benchmark == "ref-davis":
@@ -75,7 +77,9 @@ class UniVS(Segmenter):
     ) -> Stream:
         if state is not None:
             raise InputError(f"{self.name} cannot go on from a saved state; start without it")
-        return UniVSStream(self, video, prompts, Options.read(self.name, options))
+        chosen = Options.read(self.name, options)
+        kind = WAYS[chosen.way(task_of(self.name, prompts, chosen.task), video.num_frames)]
+        return kind(self, video, prompts, chosen)
 
     def place(self, device: str) -> torch.device:
         """Move the network to a device."""

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from singleout.systems.univs.clips import Clip
+from singleout.systems.univs.following import Following
 from singleout.systems.univs.geometry import Bool, Geometry
+from singleout.systems.univs.heard import Heard, by_both, by_learnable, by_prompts
 from singleout.systems.univs.memory import PromptPool
 from singleout.systems.univs.network import UniVSNetwork
 from singleout.systems.univs.semantic import ClassVotes
-from singleout.systems.univs.similarity import boxes_of, consistency, joined_mean, mask_overlaps, quality
-from singleout.systems.univs.values import Decoded, DensePrompts, FrameFeatures, SelfAttention
-from singleout.systems.univs.visual_prompts import Dice, points_of_boxes, points_of_clicks, points_of_masks
+from singleout.systems.univs.similarity import boxes_of, joined_mean, mask_overlaps, quality
+from singleout.systems.univs.values import Decoded, DensePrompts, FrameFeatures
+from singleout.systems.univs.visual_prompts import points_of_boxes, points_of_clicks, points_of_masks
 
-_CONSISTENT = 0.5  # cosine that an object must keep to what is remembered of it
+Queries = Literal["prompt", "learn", "prompt+learn"]
 _WON = 0.25  # share of its pixels that an object must win from the others
 _LIKE_GIVEN = 0.15  # overlap with the given mask, for objects that are not small
 _SMALL = 96 * 96  # pixels
@@ -86,9 +89,9 @@ class ObjectTracker:
     """See the module.
 
     asked: all objects. names: (num_names, text width), the classes of stuff, where there is any. sentences: where
-    objects are asked for by these, one each, in the order of asked. memory: frames before that are remembered. points:
-    of an object in a frame. corrected: an object whose mask is given late in a clip is asked for by it in that clip
-    already, where the published code has nothing to ask for it by.
+    objects are asked for by these, one each, in the order of asked. queries: that say where an object is once it was
+    shown; prompts always say it before. softly: of `heard.by_learnable`. `Following.corrected`: an object whose mask is
+    given late in a clip is asked for by it in that clip already, where the published code has nothing to ask for it by.
     """
 
     def __init__(
@@ -96,27 +99,22 @@ class ObjectTracker:
         network: UniVSNetwork,
         geometry: Geometry,
         asked: Sequence[Asked],
+        following: Following,
         *,
         names: Tensor | None = None,
         sentences: Sentences | None = None,
-        length: int,
-        stride: int,
-        memory: int,
-        points: int,
-        dice: Dice,
-        attention: SelfAttention = "sep",
-        corrected: bool = False,
+        queries: Queries = "prompt",
+        softly: bool = False,
     ) -> None:
         self.network, self.geometry, self.asked = network, geometry, list(asked)
         self.names, self.sentences = names, sentences
-        self.length, self.stride, self.memory, self.points, self.dice = length, stride, memory, points, dice
-        self.attention: SelfAttention = attention
-        self.corrected = corrected
+        self.queries, self.softly = queries, softly
+        self.following = following
         device = next(network.parameters()).device
         self._device = device
         # Of stuff also what was filled up is taken, as published: its points are then drawn from there as well.
         self._votes = ClassVotes(replace(geometry, seen=geometry.padded), device)
-        self._pool = PromptPool(points, network.config.width, max(memory, length), device)
+        self._pool = PromptPool(following.points, network.config.width, max(following.memory, following.length), device)
         self.places: list[int] = []
         self.start = 0
         self.prompt_masks: Tensor | None = None  # of the last clip, at stride 4
@@ -128,8 +126,8 @@ class ObjectTracker:
     @property
     def first_clip(self) -> int:
         """The frame with which the first clip begins that shows an object."""
-        late = max(min(one.frame for one in self.asked) - self.length + 1, 0)
-        return -(-late // self.stride) * self.stride
+        late = max(min(one.frame for one in self.asked) - self.following.length + 1, 0)
+        return -(-late // self.following.stride) * self.following.stride
 
     @torch.inference_mode()
     def step(self, clip: Clip) -> list[LeftObjects]:
@@ -148,13 +146,16 @@ class ObjectTracker:
             clip.features,
             prompts,
             self.names if stuff else None,
-            attention=self.attention,
-            learnable=stuff or self.sentences is not None or self.attention in {"none", "sep-l2p"},
+            attention=self.following.attention,
+            learnable=stuff
+            or self.sentences is not None
+            or self.queries != "prompt"
+            or self.following.attention in {"none", "sep-l2p"},
         )
         which = slice(decoded.num_learnable, None)
         self.prompt_masks = decoded.masks(which)
         labels = self._labels(decoded) if stuff else None
-        self._take(clip, self.prompt_masks, decoded.embeds[which], labels)
+        self._take(clip, self.prompt_masks, decoded, labels)
         return left
 
     def finish(self) -> list[LeftObjects]:
@@ -178,11 +179,11 @@ class ObjectTracker:
         more = len(clip) - self._logits.shape[1]
         count = len(self.places)
         if self._embeds.shape[1]:
-            expected = self._embeds[:, -self.stride :].mean(1, keepdim=True)
+            expected = self._embeds[:, -self.following.stride :].mean(1, keepdim=True)
             self._embeds = torch.cat([self._embeds, expected.expand(-1, more, -1)], 1)
         else:
             self._embeds = self._embeds.new_zeros(count, more, self._embeds.shape[2])
-        self._embeds = self._embeds[:, -max(self.memory, len(clip)) :]
+        self._embeds = self._embeds[:, -max(self.following.memory, len(clip)) :]
         self._logits = torch.cat([self._logits, self._logits.new_zeros(count, more, *self.geometry.padded)], 1)
         self._boxes = torch.cat([self._boxes, self._boxes.new_zeros(count, more, 4)], 1)
         self._scores = torch.cat([self._scores, self._scores.new_zeros(count, more)], 1)
@@ -215,14 +216,14 @@ class ObjectTracker:
     def _remember(self, clip: Clip) -> None:
         """Points of the objects in the frames that are known: given ones, and those that the clip before answered."""
         begins = not self._pool.num_slots
-        self._pool.extend(clip.stop if begins else self.stride)
-        answered = len(clip) - self.stride if clip.start > 0 else 0
+        self._pool.extend(clip.stop if begins else self.following.stride)
+        answered = len(clip) - self.following.stride if clip.start > 0 else 0
         for place in range(len(clip)):
             number = clip.start + place
             given = [row for row, one in enumerate(self.places) if self.asked[one].frame == number]
             if place < answered:
                 self._write_masks(clip, place)
-            elif given and (self.corrected or number == 0):
+            elif given and (self.following.corrected or number == 0):
                 self._write_masks(clip, place, given)
             self._write_drawn(clip, place, given)
 
@@ -238,8 +239,8 @@ class ObjectTracker:
             masks.float(),
             self._boxes[:, place],
             frame_index=number,
-            num_points=self.points,
-            dice=self.dice,
+            num_points=self.following.points,
+            dice=self.following.dice,
         )
         self._pool.write(number, prompts, shown)
 
@@ -250,7 +251,9 @@ class ObjectTracker:
             asked = self.asked[self.places[row]]
             if asked.box is not None:
                 box = torch.tensor([asked.box], device=device)
-                found = points_of_boxes(frame, box, frame_index=number, num_points=self.points, dice=self.dice)
+                found = points_of_boxes(
+                    frame, box, frame_index=number, num_points=self.following.points, dice=self.following.dice
+                )
             elif asked.points:
                 found = self._clicked(frame, asked.points, number)
             else:
@@ -263,10 +266,12 @@ class ObjectTracker:
 
     def _clicked(self, frame: FrameFeatures, points: Sequence[tuple[float, float]], number: int) -> DensePrompts:
         """Several clicks share the points of an object."""
-        each = -(-self.points // len(points))
+        each = -(-self.following.points // len(points))
         where = torch.tensor(points, device=self._device)
         found = points_of_clicks(frame, where, frame_index=number, num_points=each)
-        features, positions = (part.flatten(0, 1)[None, : self.points] for part in (found.features, found.positions))
+        features, positions = (
+            part.flatten(0, 1)[None, : self.following.points] for part in (found.features, found.positions)
+        )
         return DensePrompts(features, positions)
 
     def _labels(self, decoded: Decoded) -> Tensor:
@@ -277,8 +282,9 @@ class ObjectTracker:
         weights = decoded.logits[learnable].sigmoid() * quality(masks)[:, None]
         return torch.stack([self._votes.seen(masks[:, place], weights).labels for place in range(masks.shape[1])])
 
-    def _take(self, clip: Clip, masks: Tensor, embeds: Tensor, labels: Tensor | None) -> None:
-        """What the prompts say, into the frames of the clip."""
+    def _take(self, clip: Clip, masks: Tensor, decoded: Decoded, labels: Tensor | None) -> None:
+        """What is said of the objects, into the frames of the clip. masks: of their prompts."""
+        embeds = decoded.embeds[decoded.num_learnable :]
         first = torch.tensor([self.asked[place].frame for place in self.places], device=self._device)
         rows = torch.arange(len(self.places), device=self._device)
         said = _Said(rows, masks, embeds, self.geometry.sharpness(masks))
@@ -286,7 +292,7 @@ class ObjectTracker:
         if new.any():
             self._begin(clip, said.of(new), labels)
         if not new.all():
-            self._go_on(clip, said.of(~new), labels)
+            self._go_on(clip, said.of(~new), decoded, labels)
 
     def _begin(self, clip: Clip, said: _Said, labels: Tensor | None) -> None:
         """Objects that are first shown in this clip: they are written behind the frame that shows them."""
@@ -326,14 +332,12 @@ class ObjectTracker:
             return
         self._logits[row, begin:] = self._logits[row, begin:].masked_fill(labels[begin:] == label, _STUFF_LOGIT)
 
-    def _go_on(self, clip: Clip, said: _Said, labels: Tensor | None) -> None:
+    def _go_on(self, clip: Clip, said: _Said, decoded: Decoded, labels: Tensor | None) -> None:
         """Objects that were there before the clip."""
-        rows, masks, embeds, sharp = said.rows, said.masks, said.embeds, said.sharp
-        alike = consistency(self._embeds[rows, -self.memory :], embeds)
-        sure = alike > _CONSISTENT
-        large = self.geometry.enlarge(masks) * sure[:, None, None, None]
+        rows, heard = said.rows, self._heard(said, decoded)
+        large = self.geometry.enlarge(heard.masks) * heard.sure[:, None, None, None]
         if self.sentences is None:
-            weight = alike.square() * sharp * sure
+            weight = heard.weight.square() * heard.sharp
             shares = large.sigmoid()
             winner = (shares * weight[:, None, None, None]).argmax(0).where((large > 0).any(0), -1)
             for place in range(len(rows)):
@@ -343,13 +347,23 @@ class ObjectTracker:
                     won = torch.zeros_like(won)
                 large[place] *= won
         self._logits[rows] += large
-        self._scores[rows] = (alike * sharp).clamp(0, 1)[:, None]
+        self._scores[rows] = (heard.alike * heard.sharp).clamp(0, 1)[:, None]
         for place, row in enumerate(rows.tolist()):
-            if sure[place]:
-                self._boxes[row] = boxes_of(masks[place] > 0)
+            if heard.sure[place]:
+                self._boxes[row] = heard.boxes[place]
                 before = self._embeds[row, -len(clip) :]
-                self._embeds[row, -len(clip) :] = joined_mean(before, embeds[place])
+                self._embeds[row, -len(clip) :] = joined_mean(before, heard.embeds[place])
             self._fill_stuff(row, 0, self.asked[self.places[row]].stuff, labels)
+
+    def _heard(self, said: _Said, decoded: Decoded) -> Heard:
+        stored = self._embeds[said.rows, -self.following.memory :]
+        prompts = by_prompts(stored, said.masks, said.embeds, said.sharp)
+        if self.queries == "prompt":
+            return prompts
+        learnable = by_learnable(stored, decoded, self.geometry, softly=self.softly)
+        if self.queries == "learn":
+            return learnable
+        return by_both(prompts, learnable, self.geometry, corrected=self.following.corrected)
 
 
 def _overlap(mask: Tensor, other: Tensor) -> float:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from singleout.errors import InputError
 from singleout.segmenter import check_option_names
-from singleout.systems.univs.settings import TASKS, Settings
+from singleout.systems.univs.objects import Queries
+from singleout.systems.univs.settings import BENCHMARKS, Settings, Way, settings_of
 from singleout.vocabularies.combined import UNIVS_PARTS
 
 MODES = ("bounded", "published")
 CATEGORY_TASKS = ("instances", "semantic", "panoptic")
+TRACKERS = ("entities", "minvis", "mdqe")
+RULES = ("auto", "video", "picture")
+QUERIES = get_args(Queries)
 _LEAST = {"frames": 1, "short": 32, "memory": 0, "points": 1, "stride": 1, "detections": 1, "longest": 32, "square": 32}
 _SHARES = ("score", "match", "consistency", "stability", "overlap", "background")
 
@@ -25,6 +29,10 @@ class Options:
 
     task: str | None = None  #: for names: "instances" (the default), "semantic" or "panoptic"
     mode: str = "bounded"  #: results as soon as they are final; or "published", as the official code has them
+    benchmark: str | None = None  #: take the published settings of this one where none are given
+    tracker: str = "entities"  #: how what is named is followed: "entities", "minvis" or "mdqe"
+    rules: str = "auto"  #: of "video" or of "picture"; "auto" takes those of pictures for a single frame
+    queries: Queries = "prompt"  #: that say where a marked object is later on: "prompt", "learn" or "prompt+learn"
     frames: int | None = None  #: of a clip
     stride: int | None = None  #: frames from one clip to the next
     memory: int | None = None  #: frames before, whose points are remembered
@@ -75,14 +83,35 @@ class Options:
         """Whether an object gives a track for each class."""
         return self.mode == "published" if self.every_class is None else self.every_class
 
-    def settings(self, task: str) -> Settings:
-        """The task's settings with those that were set over them."""
-        usual = TASKS[task]
+    def way(self, task: str, num_frames: int) -> Way:
+        """In which way a task is done on a video of so many frames. Raises InputError where that cannot be."""
+        if task not in CATEGORY_TASKS:
+            return "entities"
+        if self.rules == "picture" and num_frames > 1:
+            raise InputError(f"rules picture: they are for a single picture, but there are {num_frames} frames")
+        if self.rules == "picture" or (self.rules == "auto" and num_frames == 1):
+            return "pictures"
+        if self.tracker == "mdqe" and task != "instances":
+            raise InputError(f"tracker mdqe: it follows instances; for the task {task} take entities or minvis")
+        # Pixels are classified in one way: nothing is followed.
+        return "entities" if self.tracker == "entities" or task == "semantic" else "plain"
+
+    def settings(self, task: str, way: Way) -> Settings:
+        """The settings of a task that is done in a way, with those that were set over them."""
+        usual = settings_of(task, way, self.benchmark)
         set_here = {entry.name: value for entry in fields(Settings) if (value := getattr(self, entry.name)) is not None}
         return replace(usual, **set_here)
 
     def _check(self) -> None:
-        for name, known in (("task", (None, *CATEGORY_TASKS)), ("mode", MODES)):
+        choices: dict[str, tuple[str | None, ...]] = {
+            "task": (None, *CATEGORY_TASKS),
+            "mode": MODES,
+            "benchmark": (None, *BENCHMARKS),
+            "tracker": TRACKERS,
+            "rules": RULES,
+            "queries": QUERIES,
+        }
+        for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise InputError(f"{name} {getattr(self, name)!r}: expected {', '.join(filter(None, known))}")
         if self.vocabulary is not None and self.vocabulary not in UNIVS_PARTS:

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from singleout.systems.univs.geometry import Geometry
+from singleout.systems.univs.geometry import Geometry, Nearest
 from singleout.systems.univs.similarity import CONFIDENT
 from singleout.systems.univs.values import MASK_STRIDE
 
-_ROWS = 8  # of cells that are enlarged at a time
+_ROWS = 8  # of cells that are enlarged at a time, at the most
+_NUMBERS = 1 << 24  # votes that are held at a time
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,7 @@ class ClassVotes:
 
     def __init__(self, geometry: Geometry, device: torch.device) -> None:
         self.geometry = geometry
-        self._rows, self._columns = (
-            _nearest(source, target).to(device) for source, target in zip(geometry.seen, geometry.original, strict=True)
-        )
+        self.original = Nearest(geometry, device)
 
     def sharpness(self, masks: Tensor) -> Tensor:
         """`similarity.quality` of masks as they would be at the size of the video, (num_queries,).
@@ -43,7 +42,7 @@ class ClassVotes:
         """
         counts = [
             torch.bincount(places, minlength=size).float()
-            for places, size in zip((self._rows, self._columns), self.geometry.seen, strict=True)
+            for places, size in zip((self.original.rows, self.original.columns), self.geometry.seen, strict=True)
         ]
         sure = torch.zeros(len(masks), device=masks.device, dtype=torch.float64)
         maybe = torch.zeros_like(sure)
@@ -58,7 +57,9 @@ class ClassVotes:
 
         masks: (num_queries, h, w) logits of one frame. weights: (num_queries, num_names).
         """
-        for rows, strip in self._strips(masks):
+        # Thousands of names have that many votes at each pixel.
+        most = _NUMBERS // (weights.shape[1] * MASK_STRIDE * self.geometry.seen[1])
+        for rows, strip in self._strips(masks, max(min(most, _ROWS), 1)):
             yield rows, torch.einsum("qk,qrc->krc", weights, strip.sigmoid())
 
     def seen(self, masks: Tensor, weights: Tensor) -> ClassMap:
@@ -71,16 +72,15 @@ class ClassVotes:
         found = self.seen(masks, weights)
         return ClassMap(self.original(found.labels), self.original(found.votes))
 
-    def original(self, seen: Tensor) -> Tensor:
-        """(..., rows, columns) of the picture in the network to the size of the video, by nearest pixels."""
-        return seen.index_select(-2, self._rows).index_select(-1, self._columns)
+    def _strips(self, masks: Tensor, most: int = _ROWS) -> Iterator[tuple[slice, Tensor]]:
+        """Masks at the padded size, a few rows at a time and without what was filled up: all at once are too large.
 
-    def _strips(self, masks: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Masks at the padded size, a few rows at a time and without what was filled up: all at once are too large."""
+        most: rows of cells at a time.
+        """
         height, width = self.geometry.seen
         cells = masks.shape[-2]
-        for begin in range(0, cells, _ROWS):
-            end = min(begin + _ROWS, cells)
+        for begin in range(0, cells, most):
+            end = min(begin + most, cells)
             # A row more on both sides, for between the centres of two rows values are a mix of them.
             first, last = max(begin - 1, 0), min(end + 1, cells)
             strip = F.interpolate(
@@ -90,10 +90,3 @@ class ClassVotes:
             if rows.start >= height:
                 return
             yield rows, strip[:, : rows.stop - rows.start, :width]
-
-
-def _nearest(source: int, target: int) -> Tensor:
-    """For each place of the target the nearest one of the source, as torch chooses it for masks."""
-    # In double precision places that lie on a border between two would go to the other one.
-    places = torch.arange(source, dtype=torch.float32)[None, None]
-    return F.interpolate(places, target, mode="nearest")[0, 0].long()

@@ -28,12 +28,17 @@ def consistency(stored: Tensor, current: Tensor) -> Tensor:
 
     stored: (num, steps, width), zero where nothing is known. current: (num, time, width). Returns (num,).
     """
-    known = (stored != 0).any(-1)
     alike = torch.einsum("nsc,ntc->nst", _unit(stored), _unit(current)).mean(-1)
-    steps = stored.shape[1]
-    late = torch.arange(1, steps + 1, device=stored.device, dtype=stored.dtype) / steps
-    weights = (_STEEPNESS * late).exp() * known
-    return (alike * weights / weights.sum(1, keepdim=True).clamp(min=_LEAST_WEIGHT)).sum(1)
+    return (alike * _lateness(stored)).sum(1)
+
+
+def likeness(stored: Tensor, candidates: Tensor) -> Tensor:
+    """`consistency` of each object with each candidate.
+
+    stored: (num, steps, width). candidates: (others, time, width). Returns (num, others).
+    """
+    alike = torch.einsum("nsc,mtc->nmst", _unit(stored), _unit(candidates)).mean(-1)
+    return (alike * _lateness(stored)[:, None]).sum(-1)
 
 
 def bi_softmax(stored: Tensor, candidates: Tensor) -> Tensor:
@@ -90,6 +95,15 @@ def joined_mean(stored: Tensor, new: Tensor) -> Tensor:
     """Halfway between what was known and what is new; the new alone where nothing was. Both (num, width)."""
     known = (stored != 0).any(-1, keepdim=True)
     return torch.where(known, (stored + new) / 2, new)
+
+
+def _lateness(stored: Tensor) -> Tensor:
+    """How much each step counts, (num, steps): later ones more, those of which nothing is known not at all."""
+    known = (stored != 0).any(-1)
+    steps = stored.shape[1]
+    late = torch.arange(1, steps + 1, device=stored.device, dtype=stored.dtype) / steps
+    weights = (_STEEPNESS * late).exp() * known
+    return weights / weights.sum(1, keepdim=True).clamp(min=_LEAST_WEIGHT)
 
 
 def _unit(values: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from singleout.systems.univs.asking import Marked, Named, are_things, marked, na
 from singleout.systems.univs.candidates import Rules
 from singleout.systems.univs.clips import Clip, read_clips
 from singleout.systems.univs.entities import EntityTracker, Left
+from singleout.systems.univs.following import Following
 from singleout.systems.univs.geometry import Geometry
 from singleout.systems.univs.instances import Result, WindowScores, results_of
 from singleout.systems.univs.objects import LeftObjects, ObjectTracker, Sentences
@@ -29,7 +30,7 @@ from singleout.tracks import codes as run_length
 if TYPE_CHECKING:
     from singleout.systems.univs.inference import UniVS
 
-_WINDOW = 10  # frames that are written together
+WINDOW = 10  # frames that are written together
 _MOST_ANSWERS = 20  # names that are answered one by one
 
 
@@ -39,7 +40,7 @@ class UniVSStream(Stream):
     def __init__(self, system: UniVS, video: VideoLike, prompts: tuple[Prompt, ...], options: Options) -> None:
         self._system, self._video, self._options = system, video, options
         self.task = task_of(system.name, prompts, options.task)
-        self.settings = options.settings(self.task)
+        self.settings = options.settings(self.task, options.way(self.task, video.num_frames))
         length = min(self.settings.frames, video.num_frames)
         self.length, self.stride = length, min(self.settings.stride or length, length)
         size = (video.height, video.width)
@@ -64,7 +65,7 @@ class UniVSStream(Stream):
     def _embeddings(self, asked: Named) -> Tensor:
         words = self._system.words
         if asked.rows is None:
-            return words.embed_names(asked.names).to(self._device)
+            return words.embed_names(asked.names, on_names=self.on_names).to(self._device)
         assert self._options.vocabulary is not None
         return words.embed_vocabulary(self._options.vocabulary)[list(asked.rows)].to(self._device)
 
@@ -78,7 +79,7 @@ class UniVSStream(Stream):
         return self._tracker
 
     def _new_tracker(self, names: Tensor, things: Tensor | None) -> EntityTracker:
-        chosen, options = self.settings, self._options
+        chosen = self.settings
         rules = Rules(
             chosen.score,
             chosen.match,
@@ -94,11 +95,17 @@ class UniVSStream(Stream):
             self.geometry,
             names,
             rules,
-            length=self.length,
-            stride=self.stride,
-            memory=chosen.memory,
-            points=chosen.points,
-            dice=self._system.dice(options.seed),
+            self._following(),
+        )
+
+    def _following(self) -> Following:
+        chosen, options = self.settings, self._options
+        return Following(
+            self.length,
+            self.stride,
+            chosen.memory,
+            chosen.points,
+            self._system.dice(options.seed),
             corrected=options.mends,
         )
 
@@ -111,7 +118,7 @@ class UniVSStream(Stream):
 
     def _closes(self, start: int | None, closed: int) -> bool:
         """Whether the next window of frames is complete, some frames after its last one."""
-        return start is not None and start >= self.settings.memory + _WINDOW * (closed + 1)
+        return start is not None and start >= self.settings.memory + WINDOW * (closed + 1)
 
     def _instances(self) -> Iterator[FrameCodes]:
         tracker = self.tracker()
@@ -127,7 +134,7 @@ class UniVSStream(Stream):
                 else:
                     yield frame
             while self._closes(start, closed) or (start is None and seen):
-                count = len(seen) if start is None else _WINDOW
+                count = len(seen) if start is None else WINDOW
                 places = sorted(set().union(*seen[:count]))
                 del seen[:count]
                 shown = torch.zeros(tracker.num_objects, dtype=torch.bool, device=self._device)
@@ -181,7 +188,7 @@ class UniVSStream(Stream):
                 windows.add(one)
                 waiting.append(one.number)
             while self._closes(start, closed) or (start is None and waiting):
-                count = len(waiting) if start is None else _WINDOW
+                count = len(waiting) if start is None else WINDOW
                 yield from windows.close(waiting[:count], tracker.mean_scores)
                 del waiting[:count]
                 closed += 1
@@ -249,7 +256,7 @@ class UniVSStream(Stream):
         return self._object_tracker
 
     def _new_object_tracker(self) -> ObjectTracker:
-        chosen, options, words = self.settings, self._options, None
+        options, words = self._options, None
         if self._phrases:
             features = self._system.words.embed_sentences(
                 self._phrases, clean=options.clean_sentences, once=options.once
@@ -263,14 +270,12 @@ class UniVSStream(Stream):
             self._system.network,
             self.geometry,
             [one.asked for one in self._marked],
+            self._following(),
             names=names,
             sentences=words,
-            length=self.length,
-            stride=self.stride,
-            memory=chosen.memory,
-            points=chosen.points,
-            dice=self._system.dice(options.seed),
-            corrected=options.mends,
+            queries=options.queries,
+            # As published, panoptic objects are compared in another way; they come with a list of names.
+            softly=options.vocabulary is not None,
         )
 
     def _objects(self) -> Iterator[FrameCodes]:
