@@ -71,11 +71,11 @@ class DrawnWords:
 
     def embed_sentences(self, sentences: Sequence[str], **_more: object) -> SentenceFeatures:
         """See `Words`."""
-        raise NotImplementedError("only names are asked here")
+        raise ValueError("only names are asked here")
 
     def embed_vocabulary(self, key: str) -> Tensor:
         """See `Words`."""
-        raise NotImplementedError("only names are asked here")
+        raise ValueError("only names are asked here")
 
 
 def network_of(variant: str, num_queries: int | None) -> UniVSNetwork:
