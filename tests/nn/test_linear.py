@@ -8,8 +8,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from singleout.nn.attention import Attention
+from singleout.nn.clip import ClipBlock
 from singleout.nn.convolution import conv3x3
-from singleout.nn.linear import Linear, _known, linear
+from singleout.nn.linear import Linear, _known, laid_out, linear, products_in
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +83,46 @@ def test_large_matrices_are_laid_out_for_the_call_alone():
     assert layer.weight not in _known
     linear(x[:100], layer.weight, layer.bias)
     assert layer.weight in _known
+
+
+@pytest.mark.parametrize("rows", [3, 100])
+def test_a_factor_goes_into_weights_and_is_kept_apart(rows):
+    layer = nn.Linear(48, 96).requires_grad_(False)
+    x = torch.randn(rows, 48)
+    plain = F.linear(x, layer.weight, layer.bias)
+    for times in (1.702, 1.0, 1.702):
+        laid = laid_out(x, layer.weight, layer.bias, times=times)
+        assert (laid is None) == (rows == 3)
+        if laid is not None:
+            torch.testing.assert_close(laid(x), times * plain)
+            torch.testing.assert_close(laid(x, silu=True), F.silu(times * plain))
+
+
+@pytest.mark.parametrize("tokens", [5, 300])
+def test_a_block_of_clip_is_the_same_with_and_without_gradients(tokens):
+    block = ClipBlock(64, 2).requires_grad_(False)
+    x = torch.randn(3, tokens, 64)
+    with torch.enable_grad():
+        plain = block(x)
+    torch.testing.assert_close(block(x), plain, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(block.first_of(x), plain[:, 0], rtol=1e-5, atol=1e-5)
+
+
+def test_some_tokens_of_a_block_are_those_of_all():
+    block = ClipBlock(64, 2).requires_grad_(False)
+    block.attention.in_proj_bias += torch.randn(192)
+    rest, kept = torch.randn(40, 64), torch.rand(3, 40) < 0.4
+    x = torch.where(kept[..., None], torch.randn(3, 40, 64), rest)
+    found = block.some_of(x[kept], kept.flatten().nonzero()[:, 0], rest, 3)
+    torch.testing.assert_close(found, block(x)[kept], rtol=1e-5, atol=1e-5)
+
+
+def test_products_in_another_type_give_nearly_the_same_and_leave_nothing_behind():
+    block = ClipBlock(64, 2).requires_grad_(False)
+    x = torch.randn(2, 200, 64)
+    before = block(x)
+    with products_in(torch.bfloat16, x.device):
+        rough = block(x)
+    assert rough.dtype == torch.float32
+    assert 0 < (rough - before).abs().max() < 0.03 * before.abs().max()
+    torch.testing.assert_close(block(x), before)

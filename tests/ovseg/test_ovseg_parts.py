@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tests.ovseg.tiny import IMAGES, TINY, tiny_network
 from torch.nn import functional as F
 
 from singleout.nn.backbones.resnet import ResNet
+from singleout.nn.clip_images import ClipImageTower
 from singleout.systems.ovseg.ensemble import Canvas, best_of_each, mix
 from singleout.systems.ovseg.regions import Cutting, cut, find_regions, normalised
 
@@ -79,11 +82,18 @@ def test_prompts_are_put_in_as_deep_as_they_go(network):
         torch.testing.assert_close(tower(picture, mask), plain, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("depth", [1, 2, 4, 5])
+def test_background_that_is_overwritten_may_be_left_out(depth):
+    torch.manual_seed(0)
+    tower = ClipImageTower(replace(IMAGES, prompt_depth=depth)).eval().requires_grad_(False)
+    pictures, masks = noise(3, 3, 32, 32), torch.zeros(3, 32, 32, dtype=torch.bool)
+    masks[0, :9, :9], masks[1, 3:], masks[2] = True, True, True
+    plain = tower(pictures, masks)
+    with torch.inference_mode():
+        torch.testing.assert_close(tower(pictures, masks), plain, rtol=1e-4, atol=1e-5)
+
+
 def test_a_tower_without_prompts_says_so():
-    from dataclasses import replace
-
-    from singleout.nn.clip_images import ClipImageTower
-
     tower = ClipImageTower(replace(IMAGES, prompt_depth=0))
     with pytest.raises(ValueError, match="no mask prompts"):
         tower(noise(1, 3, 32, 32), torch.zeros(1, 32, 32, dtype=torch.bool))

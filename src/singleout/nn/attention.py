@@ -78,6 +78,36 @@ class Attention(nn.Module):
         out = F.scaled_dot_product_attention(query, key, value, visible, dropout)
         return linear(out.transpose(1, 2).flatten(2), self.out_proj.weight, self.out_proj.bias)
 
+    def single_query(self, query: Tensor, x: Tensor) -> Tensor:
+        """Attention of one query each, whose keys are not projected: the query is, back to where they come from.
+
+        query: (batch, width) to the same. x: (batch, num_keys, width), what keys and values would be made of.
+        """
+        ask, keys, values = (part.unflatten(0, (self.num_heads, -1)) for part in self.in_proj_weight.chunk(3))
+        ask_bias, _, value_bias = self.in_proj_bias.chunk(3)
+        asked = F.linear(query, ask.flatten(0, 1), ask_bias).unflatten(-1, (self.num_heads, -1))
+        # What the keys' bias adds is the same for all keys, which a softmax does not see.
+        towards = torch.einsum("bhd,hdw->bhw", asked * asked.shape[-1] ** -0.5, keys)
+        shares = (towards @ x.transpose(1, 2)).softmax(-1)
+        told = torch.einsum("bhw,hdw->bhd", shares @ x, values).flatten(1) + value_bias
+        return F.linear(told, self.out_proj.weight, self.out_proj.bias)
+
+    def some_queries(self, x: Tensor, places: Tensor, rest: tuple[Tensor, Tensor], batch: int) -> Tensor:
+        """Self attention of tokens at some places of a batch, where it is known what stands at all others.
+
+        x: (num_tokens, width) to the same. places: (num_tokens,) int64, where each stands among all places of the
+        batch, one element after the other. rest: keys and values that stand elsewhere, (num_places, width) each.
+        """
+        asked = self._project(x, 0)
+        query = asked.new_zeros(batch * len(rest[0]), x.shape[-1]).index_copy_(0, places, asked)
+        key, value = (
+            known.repeat(batch, 1).to(asked.dtype).index_copy_(0, places, self._project(x, part))
+            for part, known in enumerate(rest, 1)
+        )
+        query, key, value = (self._heads(part.unflatten(0, (batch, -1))) for part in (query, key, value))
+        out = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2).flatten(0, 1)
+        return linear(out[places], self.out_proj.weight, self.out_proj.bias)
+
     def few_keys(self, key: Tensor, value: Tensor, padding: Tensor | None = None) -> FewKeys:
         """Attention to these keys for any queries, without a gradient; key, value: (num_keys, width)."""
         ask, _, _ = self.in_proj_weight.chunk(3)

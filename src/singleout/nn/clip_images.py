@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from singleout.nn.clip import ClipBlock
-from singleout.nn.linear import linear
+from singleout.nn.linear import is_fast, linear
 
 Shape = Sequence[int]
 #: Mean and spread of each channel, 0 to 1, of the pictures that CLIP was trained with.
@@ -89,14 +89,16 @@ class ClipImageTower(nn.Module):
         """
         background = None if masks is None else ~self.kept_patches(masks)
         x = self.start(pictures, background)
-        for index, block in enumerate(self.blocks):
-            assert isinstance(block, ClipBlock)
-            if index == len(self.blocks) - 1:
-                # Only the class token is read behind the last block.
-                x = block(x[:, :1], before=block.keys(x[:, 1:]))
-            else:
-                x = self.replaced(block(x), background, index + 1)
-        found: Tensor = self.norm_after(x[:, 0]) @ self.projection
+        begin = 0
+        if background is not None and is_fast(x):
+            begin = min(self.size.prompt_depth, len(self.blocks)) - 1
+            x = self._begun(x, background, begin)
+        *blocks, last = self.blocks
+        for index, block in enumerate(blocks[begin:], begin):
+            x = self.replaced(block(x), background, index + 1)
+        assert isinstance(last, ClipBlock)
+        # Only the class token is read behind the last block.
+        found: Tensor = self.norm_after(last.first_of(x)) @ self.projection
         return found
 
     def kept_patches(self, masks: Tensor) -> Tensor:
@@ -129,6 +131,24 @@ class ClipImageTower(nn.Module):
         if background is None or depth >= self.size.prompt_depth:
             return x
         return torch.cat([x[:, :1], self._overwritten(x[:, 1:], background, depth)], dim=1)
+
+    def _begun(self, x: Tensor, background: Tensor, count: int) -> Tensor:
+        """Tokens behind so many blocks, with prompts behind each of them; x: tokens before the first one.
+
+        What stands in place of background is the same in all pictures, and what becomes of it is overwritten until
+        there: only the other tokens go through these blocks.
+        """
+        assert self.mask_embedding is not None
+        kept = F.pad(~background, (1, 0), value=True)
+        places = kept.flatten().nonzero()[:, 0]
+        tokens = x.flatten(0, 1)[places]
+        rest = self.norm_before(self.mask_embedding[0] + self.positions[1:])
+        for block, after in zip(self.blocks[:count], self.mask_embedding[1 : count + 1], strict=True):
+            assert isinstance(block, ClipBlock)
+            # No place of a class token is left over, so that nothing has to stand there.
+            tokens = block.some_of(tokens, places, F.pad(rest, (0, 0, 1, 0)), len(x))
+            rest = after
+        return F.pad(rest, (0, 0, 1, 0)).repeat(len(x), 1).index_copy_(0, places, tokens).view(x.shape)
 
     def _overwritten(self, tokens: Tensor, background: Tensor, depth: int) -> Tensor:
         if self.mask_embedding is None:

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from singleout.errors import InputError
 from singleout.exports.flat import coded
+from singleout.nn.backbones.resnet import keep_folded
 from singleout.nn.devices import resolve_device
 from singleout.nn.text.tokens import ClipTokenizer
 from singleout.nn.text.words import OVSEG, ClipWords, Kept
 from singleout.prompts import Categories, Prompt
-from singleout.segmenter import Abilities, Frame, Segmenter, Stream, VideoLike
+from singleout.segmenter import Abilities, Frame, OnNames, Segmenter, Stream, VideoLike
 from singleout.systems.ovseg.ensemble import ClassMap
 from singleout.systems.ovseg.network import OVSegNetwork
 from singleout.systems.ovseg.options import PUBLISHED_WEIGHTS, Options
@@ -41,6 +42,7 @@ class OVSeg(Segmenter):
         self, network: OVSegNetwork, *, name: str, tokenizer: Path | None = None, kept: Kept | None = None
     ) -> None:
         self.network, self.name = network, name
+        keep_folded(network)
         self._folder, self._kept = tokenizer, kept
         self._words: ClipWords | None = None
         self._vectors: dict[str, Tensor] = {}
@@ -58,11 +60,11 @@ class OVSeg(Segmenter):
             self._words = ClipWords(self.network.clip.text, tokenizer, OVSEG, self._kept)
         return self._words
 
-    def rows(self, names: list[str]) -> Tensor:
+    def rows(self, names: list[str], on_names: OnNames | None = None) -> Tensor:
         """Vectors of names and of no object, (num_names + 1, space); names that were asked before cost nothing."""
         new = [name for name in dict.fromkeys(names) if name not in self._vectors]
         if new:
-            self._vectors |= zip(new, self.words.embed_names(new), strict=True)
+            self._vectors |= zip(new, self.words.embed_names(new, on_names=on_names), strict=True)
         vectors = torch.stack([self._vectors[name] for name in names])
         return self.network.rows(vectors.to(self.network.no_object.device))
 
@@ -115,7 +117,7 @@ class OVSegStream(Stream):
     def _classes(self) -> Iterator[FrameCodes]:
         network, options, demo = self._system.network, self._options, self._rules.demo
         asked, compared = with_others(self._names) if demo else (self._names, None)
-        rows = self._system.rows(asked)
+        rows = self._system.rows(asked, self.on_names)
         config = network.config
         size = (self._video.height, self._video.width)
         blank = 0

@@ -12,6 +12,7 @@ from singleout.systems.ovseg.pictures import Rules
 from singleout.systems.ovseg.regions import Cutting, Fill
 
 RULES = ("demo", "ensemble")
+PRECISIONS = ("float32", "bfloat16")
 _DEMO_THRESHOLD = 0.35
 _WEIGHT = 0.7
 #: CLIP's weight in the published evaluations.
@@ -41,6 +42,7 @@ class Options:
     short: int | None = None  #: short side, in pixels, at which pictures are looked at; None is that of the variant
     longest: int | None = None  #: the most pixels of the longer side there; None is that of the variant
     regions_at_once: int = 16  #: that go through CLIP together; more need more memory
+    precision: str = "float32"  #: or "bfloat16", for CLIP's products on regions; norms, softmax and scores stay float32
     device: str = "auto"  #: "auto", "cpu", "cuda", "cuda:1", "mps"
 
     @classmethod
@@ -50,6 +52,8 @@ class Options:
         chosen = cls(**given)
         if chosen.rule not in RULES:
             raise InputError(f"rule {chosen.rule!r}: expected {' or '.join(RULES)}")
+        if chosen.precision not in PRECISIONS:
+            raise InputError(f"precision {chosen.precision!r}: expected {' or '.join(PRECISIONS)}")
         if chosen.fill not in ("mean", "zero"):
             raise InputError(f"fill {chosen.fill!r}: expected mean or zero")
         for name in ("ensemble", "mask_prompts", "soft_edges"):
@@ -83,4 +87,5 @@ class Options:
             prompts=self.mask_prompts,
             demo=demo,
             batch=self.regions_at_once,
+            rough=self.precision == "bfloat16",
         )

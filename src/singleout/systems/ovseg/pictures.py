@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,9 @@ import torch
 from torch import Tensor
 
 from singleout.nn.clip_images import ClipImageTower
+from singleout.nn.linear import products_in
 from singleout.nn.mask2former.geometry import Geometry, Picture, Size
+from singleout.nn.threads import side_by_side
 from singleout.systems.ovseg.ensemble import Canvas, best_of_each, mix
 from singleout.systems.ovseg.network import OVSegNetwork, cosines
 from singleout.systems.ovseg.regions import Cutting, cut_all, find_regions, normalised
@@ -22,7 +25,8 @@ _ENLARGED = 8  # masks that are enlarged at a time
 class Rules:
     """How proposals become classes; see `options.Options`, which says what each is for.
 
-    weight: that of CLIP in the ensemble, None for the proposals alone. demo: the rule of the published demo.
+    weight: that of CLIP in the ensemble, None for the proposals alone. demo: the rule of the published demo. rough:
+    CLIP multiplies in bfloat16.
     """
 
     cutting: Cutting
@@ -30,6 +34,7 @@ class Rules:
     prompts: bool = True
     demo: bool = False
     batch: int = 16
+    rough: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,9 +75,12 @@ def look(network: OVSegNetwork, picture: Picture, short: int, longest: int) -> S
     proposals = network(geometry.prepare([resized]).to(device))[-1]
     masks = proposals.masks[0]
     shares = masks.new_empty(len(masks), *seen)
-    for start in range(0, len(masks), _ENLARGED):
+
+    def enlarge(start: int) -> None:
         some = slice(start, start + _ENLARGED)
         torch.sigmoid(geometry.crop(geometry.enlarge(masks[some])), out=shares[some])
+
+    deque(side_by_side(enlarge, range(0, len(masks), _ENLARGED), device), maxlen=0)
     values = torch.from_numpy(resized).permute(2, 0, 1).to(device).float()
     return Seen(values, shares, proposals.embeds[0], masks, geometry)
 
@@ -88,12 +96,16 @@ def ask_clip(
     regions = find_regions(shares, rules.cutting)
     if not regions:
         return regions, rows.new_zeros(0, len(rows))
-    prepared, found = normalised(picture), []
-    for start in range(0, len(regions), rules.batch):
-        some = regions[start : start + rules.batch]
+    prepared = normalised(picture)
+
+    def ask(some: Sequence[Region]) -> Tensor:
         parts, inside = cut_all(prepared, shares, some, rules.cutting, tower.size.side)
-        found.append(cosines(tower(parts, inside if rules.prompts else None), rows))
-    return regions, torch.cat(found)
+        with products_in(torch.bfloat16 if rules.rough else torch.float32, rows.device):
+            vectors = tower(parts, inside if rules.prompts else None)
+        return cosines(vectors.float(), rows)
+
+    batches = [regions[start : start + rules.batch] for start in range(0, len(regions), rules.batch)]
+    return regions, torch.cat(list(side_by_side(ask, batches, rows.device)))
 
 
 def judge(network: OVSegNetwork, seen: Seen, rows: Tensor, rules: Rules) -> Opinions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from singleout.nn.clip_images import MEAN, STD
+from singleout.nn.threads import side_by_side
 from singleout.systems.ovseg.values import Region
 
 Fill = Literal["mean", "zero"]
@@ -37,9 +39,12 @@ def find_regions(shares: Tensor, cutting: Cutting) -> list[Region]:
     device = shares.device
     rows = torch.zeros(len(shares), height, dtype=torch.bool, device=device)
     columns = torch.zeros(len(shares), width, dtype=torch.bool, device=device)
-    for index, share in enumerate(shares):
-        inside = share > cutting.threshold
+
+    def find(index: int) -> None:
+        inside = shares[index] > cutting.threshold
         rows[index], columns[index] = inside.any(1), inside.any(0)
+
+    deque(side_by_side(find, range(len(shares)), device), maxlen=0)
     regions = []
     for index in rows.any(1).nonzero()[:, 0].tolist():
         top, bottom = _grown(*_ends(rows[index]), cutting.expand, height)
@@ -63,10 +68,12 @@ def cut(picture: Tensor, share: Tensor, region: Region, cutting: Cutting, side: 
     left, top, right, bottom = region.box
     share = share[top:bottom, left:right]
     part = picture[:, top:bottom, left:right]
-    # The mean is zero once it is normalised.
-    fill = part.new_zeros(3, 1, 1) if cutting.fill == "mean" else normalised(part.new_zeros(3, 1, 1))
     inside = share > (0.0 if cutting.soft else cutting.threshold)
-    part = part * share + fill * (1 - share) if cutting.soft else torch.where(inside, part, fill)
+    shown = share if cutting.soft else inside
+    # The mean is zero once it is normalised.
+    part = part * shown
+    if cutting.fill == "zero":
+        part += normalised(part.new_zeros(3, 1, 1)) * (1 - shown.to(part.dtype))
     part = F.interpolate(part[None], (side, side), mode="bicubic", align_corners=False)[0]
     return part, F.interpolate(inside[None, None].float(), (side, side), mode="nearest")[0, 0] > 0
 
