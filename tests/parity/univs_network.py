@@ -38,12 +38,21 @@ class InOrder(Dice):
 
 def network_of(golden: Golden, context: Context) -> UniVSNetwork:
     """The network of a golden's spec with its weights."""
+    return _network(*_described(golden, context))
+
+
+def exact_network_of(golden: Golden, context: Context) -> UniVSNetwork:
+    """The same in double precision."""
+    return _network.__wrapped__(*_described(golden, context)).double()
+
+
+def _described(golden: Golden, context: Context) -> tuple[Path, str, str, str]:
     config = golden.spec["config"]
     if config not in VARIANT_OF:
         raise CannotReplayError(f"unknown configuration {config}")
     manifest = context.side_file(golden.path, PART, f"keys-{config}.json")
     edits = json.dumps(golden.spec.get("weight_edits") or [])
-    return _network(manifest, VARIANT_OF[config], golden.spec["salt"], edits)
+    return manifest, VARIANT_OF[config], golden.spec["salt"], edits
 
 
 @lru_cache(maxsize=1)
