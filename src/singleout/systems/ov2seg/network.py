@@ -10,13 +10,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from singleout.nn.backbones.building import build_backbone
-from singleout.nn.mask2former.layers import Group, MaskedDecoderLayer, hide_outside
+from singleout.nn.mask2former.decoder import MaskedDecoder, resized, tokens_of
+from singleout.nn.mask2former.layers import Group, hide_outside
 from singleout.nn.mask2former.pixel_decoder import LEVELS, PixelDecoder
 from singleout.nn.mlp import MLP
-from singleout.nn.positions import sine_grid
 from singleout.nn.threads import side_by_side
 from singleout.systems.ov2seg.config import OV2SegConfig
 from singleout.systems.ov2seg.values import Head, Seen
@@ -64,33 +63,29 @@ class OV2SegNetwork(nn.Module):
         ]
 
 
-class QueryDecoder(nn.Module):
+class QueryDecoder(MaskedDecoder):
     """Learnable queries look at one frame and at each other; see `OV2SegNetwork`."""
 
     def __init__(self, config: OV2SegConfig) -> None:
-        super().__init__()
         width = config.width
-        self.level_embedding = nn.Parameter(torch.randn(LEVELS, width))
-        self.query_features = nn.Parameter(torch.randn(config.num_queries, width))
-        self.query_positions = nn.Parameter(torch.randn(config.num_queries, width))
-        self.layers = nn.ModuleList(
-            MaskedDecoderLayer(width, hidden=config.decoder_hidden, num_heads=config.num_heads)
-            for _ in range(config.decoder_layers)
+        super().__init__(
+            width,
+            num_queries=config.num_queries,
+            num_layers=config.decoder_layers,
+            hidden=config.decoder_hidden,
+            num_heads=config.num_heads,
         )
-        self.norm = nn.LayerNorm(width)
         self.object_head = MLP(width, width, 2, 2)
-        self.mask_head = MLP(width, width, width, 3)
         self.name_head = MLP(width, width, config.text_width, 2)
 
     def forward(self, levels: Sequence[Tensor], finest: Tensor, every_head: bool = False) -> Seen:
         """levels: at strides 32, 16 and 8, (h, w, width) each. finest: (h, w, width), at stride 4."""
-        keys = self._keys(levels)
-        coarser = _resized(finest, levels)
+        keys = tokens_of([level + mark for level, mark in zip(levels, self.level_embedding, strict=True)])
+        coarser = resized(finest, levels)
         queries, positions = self.query_features[None], self.query_positions[None]
         everyone = [Group(slice(None), slice(None))]
         earlier = []
-        for index, layer in enumerate(self.layers):
-            assert isinstance(layer, MaskedDecoderLayer)
+        for index, layer in enumerate(self.masked_layers()):
             if every_head:
                 earlier.append(self._read(queries[0]))
             with torch.no_grad():
@@ -101,27 +96,6 @@ class QueryDecoder(nn.Module):
         last = self._read(queries[0])
         return Seen(last.embeds, last.objects, last.spoken, last.mask_embeds, finest, tuple(earlier))
 
-    def _keys(self, levels: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
-        """What the layers make keys of: what is seen of each level and where, (tokens, width) each."""
-        return [
-            (
-                (level + mark).flatten(0, 1),
-                sine_grid((level.shape[0], level.shape[1]), level.shape[2], level.device).flatten(0, 1),
-            )
-            for level, mark in zip(levels, self.level_embedding, strict=True)
-        ]
-
     def _read(self, queries: Tensor) -> Head:
         embeds = self.norm(queries)
         return Head(embeds, self.object_head(embeds), self.name_head(embeds), self.mask_head(embeds))
-
-
-def _resized(finest: Tensor, levels: Sequence[Tensor]) -> list[Tensor]:
-    """The map that masks are read from at the size of each level, (tokens, width).
-
-    Masks are resized to a level bilinearly; resizing what they are read from gives the same, as both steps are linear,
-    and is done once for all queries.
-    """
-    maps = finest.detach().permute(2, 0, 1)[None]
-    sizes = [level.shape[:2] for level in levels]
-    return [F.interpolate(maps, size, mode="bilinear", align_corners=False)[0].flatten(1).t() for size in sizes]

@@ -10,10 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from singleout.nn.attention import Attention
-from singleout.nn.mask2former.layers import Group, Keys, MaskedDecoderLayer, hide_outside
+from singleout.nn.mask2former.decoder import MaskedDecoder, tokens_of
+from singleout.nn.mask2former.layers import Group, Keys, hide_outside
 from singleout.nn.mask2former.pixel_decoder import LEVELS
-from singleout.nn.mlp import MLP
-from singleout.nn.positions import sine_grid
 from singleout.systems.univs.config import UniVSConfig
 from singleout.systems.univs.values import Decoded, FrameFeatures, Head, Prompts, SelfAttention
 
@@ -56,22 +55,19 @@ def _read_few(attention: Attention, owned: Tensor, values: Tensor, keys: Tensor,
     return F.linear(out, attention.out_proj.weight, attention.out_proj.bias)
 
 
-class ClipDecoder(nn.Module):
+class ClipDecoder(MaskedDecoder):
     """See the module."""
 
     def __init__(self, config: UniVSConfig) -> None:
-        super().__init__()
         width = config.width
-        self.level_embedding = nn.Parameter(torch.randn(LEVELS, width))
-        self.query_features = nn.Parameter(torch.randn(config.num_queries, width))
-        self.query_positions = nn.Parameter(torch.randn(config.num_queries, width))
-        self.layers = nn.ModuleList(
-            MaskedDecoderLayer(width, hidden=config.decoder_hidden, num_heads=config.num_heads)
-            for _ in range(config.decoder_layers)
+        super().__init__(
+            width,
+            num_queries=config.num_queries,
+            num_layers=config.decoder_layers,
+            hidden=config.decoder_hidden,
+            num_heads=config.num_heads,
         )
         self.prompt_layers = nn.ModuleList(PromptLayer(width, config.num_heads) for _ in range(config.decoder_layers))
-        self.norm = nn.LayerNorm(width)
-        self.mask_head = MLP(width, width, width, 3)
         self.name_head = nn.Linear(width, config.text_width)
         self.name_scale = nn.Parameter(torch.full((1, 1), math.log(1 / 0.07)))
 
@@ -80,9 +76,8 @@ class ClipDecoder(nn.Module):
 
         The number of the frame is not among the positions: it would add the same to every score of a query.
         """
-        tokens = [level.flatten(0, 1) for level in levels]
-        places = [sine_grid(level.shape[:2], level.shape[-1], level.device).flatten(0, 1) for level in levels]
-        return tuple(layer.keys(tokens[i % LEVELS], places[i % LEVELS]) for i, layer in enumerate(self._layers()))
+        seen = tokens_of(levels)
+        return tuple(layer.keys(*seen[i % LEVELS]) for i, layer in enumerate(self.masked_layers()))
 
     def forward(
         self,
@@ -103,7 +98,7 @@ class ClipDecoder(nn.Module):
         groups = who_sees_whom("sep-blocked" if sentences is not None else attention, num_learnable, queries.shape[1])
         read = _Reader(self, num_learnable, sentences, names, shuffles)
         heads = [read(queries, 0, named=every_head)]
-        for i, layer in enumerate(self._layers()):
+        for i, layer in enumerate(self.masked_layers()):
             if prompts is not None and i > 0:
                 queries = self._ask_prompts(i, queries, positions, num_learnable, prompts)
             masks = hidden_from(heads[-1].mask_embeds, features, i % LEVELS)
@@ -141,9 +136,6 @@ class ClipDecoder(nn.Module):
         own = positions[:, num_learnable:] if prompts.feature_positions is not None else None
         asked = self._prompt_layer(index)(queries[:, num_learnable:], own, prompts)
         return torch.cat([queries[:, :num_learnable], asked], dim=1)
-
-    def _layers(self) -> list[MaskedDecoderLayer]:
-        return [layer for layer in self.layers if isinstance(layer, MaskedDecoderLayer)]
 
     def _prompt_layer(self, index: int) -> PromptLayer:
         layer = self.prompt_layers[index]
@@ -202,12 +194,11 @@ class _Reader:
 def hidden_from(mask_embeds: Tensor, features: Sequence[FrameFeatures], level: int) -> Iterator[Tensor]:
     """For each frame what its queries do not see of a level, (num_queries, tokens), to be added to scores.
 
-    mask_embeds: (num_queries, time, width). Masks are resized to the level bilinearly; here what they are read from has
-    been, which gives the same because both steps are linear.
+    mask_embeds: (num_queries, time, width).
     """
     with torch.no_grad():
         for t, frame in enumerate(features):
-            yield hide_outside(mask_embeds[:, t] @ frame.coarser[level].flatten(0, 1).t())
+            yield hide_outside(mask_embeds[:, t] @ frame.coarser[level].t())
 
 
 def who_sees_whom(attention: SelfAttention, num_learnable: int, num_queries: int) -> list[Group]:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from singleout.nn.backbones.building import build_backbone
+from singleout.nn.mask2former.decoder import resized
 from singleout.nn.mask2former.pixel_decoder import PixelDecoder
 from singleout.nn.threads import side_by_side
 from singleout.systems.univs.config import UniVSConfig
@@ -140,13 +140,8 @@ class UniVSNetwork(nn.Module):
         return [self._features(levels, finest) for *levels, finest in zip(*marked, maps.finest, strict=True)]
 
     def _features(self, levels: Sequence[Tensor], finest: Tensor) -> FrameFeatures:
-        maps = finest.permute(2, 0, 1)[None]
-        coarser = [
-            F.interpolate(maps, level.shape[:2], mode="bilinear", align_corners=False)[0].permute(1, 2, 0)
-            for level in levels
-        ]
         keys = self.decoder.keys(levels) if self.keep_keys and not torch.is_grad_enabled() else ()
-        return FrameFeatures(tuple(levels), finest, tuple(coarser), keys)  # type: ignore[arg-type]
+        return FrameFeatures(tuple(levels), finest, tuple(resized(finest, levels)), keys)  # type: ignore[arg-type]
 
 
 def mean_of_points(points: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ class FrameFeatures:
     """What the network sees of one frame, whatever is asked and wherever the frame is in the video.
 
     levels: what queries look at, at strides 32, 16 and 8, (h, w, width) each. finest: what masks are read from, at
-    stride 4, (h, w, width). coarser: `finest` brought bilinearly to the sizes of the levels. keys: for each layer of
+    stride 4, (h, w, width). coarser: of `mask2former.decoder.resized`, (h * w, width) each. keys: for each layer of
     the decoder, keys and values of its level as (heads, h * w, depth); empty where they are to be computed in each clip
     anew, which takes less memory.
     """
