@@ -79,6 +79,33 @@ def test_enlarging_at_once_is_enlarging_in_steps(original, dice):
     assert Enlarger(geometry, CPU)(torch.full(geometry.coarse, -1.0))[1].numel() == 0
 
 
+@pytest.mark.parametrize("size", [(97, 140), (40, 61), (64, 64)])
+def test_parts_of_masks_say_what_whole_ones_do(size, dice):
+    geometry = Geometry.of(size, 64, 1333)
+    dots = torch.full((5, *geometry.coarse), -4.0)
+    # Single cells, at the edges too: some rise above 0 between the pixels only, some at an eighth pixel.
+    places = [(0, 0), (-1, -1), (3, 5), (4, 8), (7, -2)]
+    for mask, place, height in zip(dots, places, (0.01, 2.0, 0.5, 9.0, 40.0), strict=True):
+        mask[place] = height
+    empty = torch.full((2, *geometry.coarse), -1.5)
+    for masks in (soft_masks(dice, 5, geometry.coarse), dots, empty, torch.zeros(0, *geometry.coarse)):
+        whole = geometry.enlarge(masks) if len(masks) else masks.new_zeros(0, *geometry.padded)
+        for level in (0.0, -1.0):
+            crop, part = geometry.enlarge_part(masks, level)
+            torch.testing.assert_close(part, whole[:, crop[0], crop[1]])
+            outside = whole.clone()
+            outside[:, crop[0], crop[1]] = level
+            assert not (outside > level).any()
+            inside = part[:, : geometry.seen[0] - crop[0].start, : geometry.seen[1] - crop[1].start]
+            assert torch.equal(geometry.crop_part(crop, part), inside)
+        torch.testing.assert_close(geometry.boxes_above(masks), boxes_of(whole > 0))
+        cells, present = geometry.shown(masks)
+        assert torch.equal(cells, (whole[:, ::8, ::8] > 0).flatten(1))
+        assert torch.equal(present, (whole > 0).flatten(1).any(1))
+        if len(masks):
+            torch.testing.assert_close(geometry.sharpness(masks[:, None]), quality(geometry.crop(whole)[:, None]))
+
+
 def test_votes_in_strips_are_votes_at_once(dice):
     geometry = Geometry.of((75, 110), 96, 1333)
     masks, weights = soft_masks(dice, 6, geometry.coarse), torch.rand(6, 4, generator=dice)

@@ -9,8 +9,8 @@ import numpy as np
 
 from singleout.errors import InputError
 from singleout.prompts import Box, Categories, Mask, Phrase, Points, Prompt, ids_of
+from singleout.systems.univs.asked import Asked
 from singleout.systems.univs.geometry import Geometry
-from singleout.systems.univs.objects import Asked
 from singleout.vocabularies import bare_words, packaged_names
 from singleout.vocabularies.categories import categories
 from singleout.vocabularies.combined import UNIVS_PARTS

@@ -8,6 +8,7 @@ Masks are kept at stride 4, of the frames of the clip alone; what leaves the cli
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -28,10 +29,11 @@ from singleout.systems.univs.similarity import (
     quality,
 )
 from singleout.systems.univs.values import Decoded, DensePrompts
-from singleout.systems.univs.visual_prompts import points_of_masks
+from singleout.systems.univs.visual_prompts import Seen, points_of_seen
 
 _LAST_STEPS = 3
 _SAME_MASK = 0.5
+_NEARLY = -1e-3  # a logit whose probability may be 0.5 once it is rounded
 
 
 @dataclass(frozen=True)
@@ -149,9 +151,10 @@ class EntityTracker:
             self._remember_before(clip)
         self._pool.extend(self.following.stride)
         for place in range(len(clip) - self.following.stride):
-            masks = self.geometry.enlarge(self._logits[:, place]) > 0
-            prompts = self._points(clip, place, masks, self._boxes[:, place])
-            self._pool.write(clip.start + place, prompts, masks.flatten(1).any(1))
+            masks = self._logits[:, place]
+            cells, present = self.geometry.shown(masks)
+            seen = Seen(cells.float(), present, partial(self._whole, masks))
+            self._pool.write(clip.start + place, self._points(clip, place, seen, self._boxes[:, place]), present)
 
     def _remember_before(self, clip: Clip) -> None:
         """The first time also of the frames before the clip.
@@ -162,18 +165,20 @@ class EntityTracker:
         (before, boxes), self._before = self._before, None
         for place in range(before.shape[1]):
             number = clip.start - before.shape[1] + place
-            masks = self.geometry.enlarge(before[:, place]) > 0
-            known = torch.tensor([first <= number for first in self.first_frames], device=self._device)
-            shown = masks & known[:, None, None]
-            prompts = self._points(clip, place, shown, boxes[:, place], point_number=number)
-            self._pool.write(number, prompts)
+            cells, present = self.geometry.shown(before[:, place])
+            present &= torch.tensor([first <= number for first in self.first_frames], device=self._device)
+            seen = Seen((cells & present[:, None]).float(), present, partial(self._whole, before[:, place]))
+            self._pool.write(number, self._points(clip, place, seen, boxes[:, place], point_number=number))
+
+    def _whole(self, masks: Tensor, rows: Tensor) -> Tensor:
+        return (self.geometry.enlarge(masks[rows]) > 0).float()
 
     def _points(
-        self, clip: Clip, place: int, masks: Tensor, boxes: Tensor, *, point_number: int | None = None
+        self, clip: Clip, place: int, seen: Seen, boxes: Tensor, *, point_number: int | None = None
     ) -> DensePrompts:
-        return points_of_masks(
+        return points_of_seen(
             clip.features[place],
-            masks.float(),
+            seen,
             boxes,
             frame_index=clip.start + place,
             num_points=self.following.points,
@@ -194,8 +199,7 @@ class EntityTracker:
             kept = kept[self._stands_out(masks[kept], weight[kept], self.rules.overlap)]
         self._add(kept, masks[kept], sharp[kept])
         for place in range(len(clip)):
-            large = self.geometry.enlarge(self._logits[kept, place]) > 0
-            self._boxes[kept, place] = boxes_of(large)
+            self._boxes[kept, place] = self.geometry.boxes_above(self._logits[kept, place])
         self.embeds[kept, -1] = joined_mean(self.embeds[kept, -1], embeds[kept].mean(1))
 
     def _add(self, places: Tensor, masks: Tensor, sharp: Tensor) -> None:
@@ -208,7 +212,7 @@ class EntityTracker:
         own, won, both = (torch.zeros(len(masks), device=masks.device) for _ in range(3))
         rows = torch.arange(len(masks), device=masks.device)[:, None, None]
         for place in range(masks.shape[1]):
-            shares = self.geometry.crop(self.geometry.enlarge(masks[:, place])).sigmoid()
+            shares = self.geometry.crop_part(*self.geometry.enlarge_part(masks[:, place], _NEARLY)).sigmoid()
             mine = shares >= 0.5
             winner = (shares * weight[:, None, None]).argmax(0).where(mine.any(0), -1)
             winning = winner == rows
@@ -259,9 +263,9 @@ class EntityTracker:
         """Whether candidates cover no known object in any frame, (num,) bool."""
         unlike = torch.ones(len(masks), dtype=torch.bool, device=masks.device)
         for place in range(len(clip)):
-            one = self.geometry.enlarge(masks[:, place]) > 0
-            other = self.geometry.enlarge(self._logits[:, place]) > 0
-            overlap = mask_overlaps(one.flatten(1)[:, None], other.flatten(1)[:, None])
+            _, part = self.geometry.enlarge_part(torch.cat([masks[:, place], self._logits[:, place]]))
+            inside = (part > 0).flatten(1)[:, None]
+            overlap = mask_overlaps(inside[: len(masks)], inside[len(masks) :])
             unlike &= overlap.flatten(1).amax(1) < _SAME_MASK
         return unlike
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from singleout.nn.mask2former import geometry
-from singleout.systems.univs.similarity import quality
+from singleout.nn.mask2former.geometry import MASK_STRIDE, Crop
+from singleout.systems.univs.similarity import CONFIDENT, quality
 
 Bool = npt.NDArray[np.bool_]
 
@@ -28,9 +29,54 @@ class Geometry(geometry.Geometry):
         placed[: self.seen[0], : self.seen[1]] = torch.from_numpy(np.array(image))
         return placed
 
+    def enlarge_part(self, masks: Tensor, level: float = 0.0) -> tuple[Crop, Tensor]:
+        """`enlarge`, of the part of the padded picture where any of the masks can exceed a level, and which part it is.
+
+        masks: (..., h, w) at stride 4. A pixel is a mix of the cells around it, so that it is where one of them does.
+        """
+        above = (masks > level).flatten(0, -3).any(0)
+        if not above.any():
+            return (slice(0, 0), slice(0, 0)), masks.new_zeros(*masks.shape[:-2], 0, 0)
+        (rows, inner_rows), (columns, inner_columns) = _reach(above.any(1)), _reach(above.any(0))
+        part = masks[..., rows, columns]
+        large = F.interpolate(part.flatten(0, -3)[:, None], scale_factor=MASK_STRIDE, mode="bilinear")[:, 0]
+        large = large[:, inner_rows, inner_columns]
+        crop = tuple(
+            slice(MASK_STRIDE * cells.start + inner.start, MASK_STRIDE * cells.start + inner.stop)
+            for cells, inner in ((rows, inner_rows), (columns, inner_columns))
+        )
+        return (crop[0], crop[1]), large.reshape(*masks.shape[:-2], *large.shape[1:])
+
+    def crop_part(self, crop: Crop, part: Tensor) -> Tensor:
+        """`crop`, of a part of the padded picture."""
+        return part[..., : max(self.seen[0] - crop[0].start, 0), : max(self.seen[1] - crop[1].start, 0)]
+
+    def boxes_above(self, masks: Tensor) -> Tensor:
+        """`similarity.boxes_of` what lies above 0 in masks (num, h, w) that were enlarged: (num, 4)."""
+        found = masks.new_zeros(len(masks), 4)
+        for row, mask in enumerate(masks):
+            (rows, columns), part = self.enlarge_part(mask[None])
+            inside = (part[0] > 0).nonzero()
+            if len(inside):
+                (top, left), (bottom, right) = inside.amin(0).tolist(), inside.amax(0).tolist()
+                ends = [left + columns.start, top + rows.start, right + columns.start, bottom + rows.start]
+                found[row] = found.new_tensor(ends) / found.new_tensor([*self.padded[::-1], *self.padded[::-1]])
+        return found
+
+    def shown(self, masks: Tensor) -> tuple[Tensor, Tensor]:
+        """Of masks (num, h, w) that were enlarged, whether every eighth pixel lies above 0, and whether any pixel does.
+
+        (num, pixels) and (num,) bool. Only those masks are enlarged of which neither is clear before.
+        """
+        cells = (_every_eighth(_every_eighth(masks).transpose(-1, -2)).transpose(-1, -2) > 0).flatten(1)
+        present = cells.any(1)
+        for row in (~present & (masks > 0).flatten(1).any(1)).nonzero()[:, 0].tolist():
+            present[row] = (self.enlarge_part(masks[row][None])[1] > 0).any()
+        return cells, present
+
     def sharpness(self, masks: Tensor) -> Tensor:
         """`quality` of masks (num, time, h, w) as they are at the size that the picture has in the network, (num,)."""
-        return torch.stack([quality(self.crop(self.enlarge(mask))[None])[0] for mask in masks])
+        return torch.stack([quality(self.crop_part(*self.enlarge_part(mask, -CONFIDENT))[None])[0] for mask in masks])
 
 
 class Nearest:
@@ -47,6 +93,25 @@ class Nearest:
     def __call__(self, seen: Tensor) -> Tensor:
         """seen: (..., rows, columns) of the picture in the network."""
         return seen.index_select(-2, self.rows).index_select(-1, self.columns)
+
+
+def _reach(above: Tensor) -> tuple[slice, slice]:
+    """Cells that must be read for all pixels that those above a level touch, and these pixels among those they make."""
+    places = above.nonzero()[:, 0]
+    first, last = int(places[0]), int(places[-1])
+    cells = slice(max(first - 1, 0), min(last + 2, len(above)))
+    # At the ends of what is read, half a cell is not mixed with its neighbour, but no such pixel is touched.
+    half = MASK_STRIDE // 2
+    start = MASK_STRIDE * (first - cells.start) - (half if first else 0)
+    stop = MASK_STRIDE * (last + 1 - cells.start) + (half if last + 1 < len(above) else 0)
+    return cells, slice(start, stop)
+
+
+def _every_eighth(values: Tensor) -> Tensor:
+    """Every eighth pixel along the last axis of what is at stride 4, as enlarging makes them."""
+    before = torch.cat([values[..., :1], values[..., 1:-1:2]], -1)
+    # The first pixel of every second cell lies three eighths of a cell before its centre.
+    return 0.375 * before + 0.625 * values[..., ::2]
 
 
 def _nearest(source: int, target: int) -> Tensor:

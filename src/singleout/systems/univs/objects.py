@@ -12,46 +12,23 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from singleout.systems.univs.asked import Asked, Sentences, points_of_drawn
 from singleout.systems.univs.clips import Clip
 from singleout.systems.univs.following import Following
-from singleout.systems.univs.geometry import Bool, Geometry
+from singleout.systems.univs.geometry import Geometry
 from singleout.systems.univs.heard import Heard, by_both, by_learnable, by_prompts
 from singleout.systems.univs.memory import PromptPool
 from singleout.systems.univs.network import UniVSNetwork
 from singleout.systems.univs.semantic import ClassVotes
 from singleout.systems.univs.similarity import boxes_of, joined_mean, mask_overlaps, quality
-from singleout.systems.univs.values import Decoded, DensePrompts, FrameFeatures
-from singleout.systems.univs.visual_prompts import points_of_boxes, points_of_clicks, points_of_masks
+from singleout.systems.univs.values import Decoded, DensePrompts
+from singleout.systems.univs.visual_prompts import points_of_masks
 
 Queries = Literal["prompt", "learn", "prompt+learn"]
 _WON = 0.25  # share of its pixels that an object must win from the others
 _LIKE_GIVEN = 0.15  # overlap with the given mask, for objects that are not small
 _SMALL = 96 * 96  # pixels
 _STUFF_LOGIT = 10.0  # of pixels whose class is that of an object of stuff
-
-
-@dataclass(frozen=True)
-class Asked:
-    """An object that is asked for.
-
-    frame: in which it is shown; 0 for a sentence. mask: (height, width) bool of the video; box: left, top, right and
-    bottom in shares of the padded frame; point: x and y in the same; none of them for a sentence. stuff: its class
-    among the names, where it is stuff.
-    """
-
-    frame: int = 0
-    mask: Bool | None = None
-    box: tuple[float, float, float, float] | None = None
-    points: tuple[tuple[float, float], ...] = ()
-    stuff: int | None = None
-
-
-@dataclass(frozen=True)
-class Sentences:
-    """sentences: (num_sentences, text width). words: (num_sentences, num_words, text width)."""
-
-    sentences: Tensor
-    words: Tensor
 
 
 @dataclass(frozen=True)
@@ -246,33 +223,17 @@ class ObjectTracker:
 
     def _write_drawn(self, clip: Clip, place: int, rows: Sequence[int]) -> None:
         """Boxes and points stay what they are however often their frame is looked at."""
-        frame, number, device = clip.features[place], clip.start + place, self._device
+        number = clip.start + place
         for row in rows:
             asked = self.asked[self.places[row]]
-            if asked.box is not None:
-                box = torch.tensor([asked.box], device=device)
-                found = points_of_boxes(
-                    frame, box, frame_index=number, num_points=self.following.points, dice=self.following.dice
-                )
-            elif asked.points:
-                found = self._clicked(frame, asked.points, number)
-            else:
+            found = points_of_drawn(asked, clip.features[place], number, self.following.points, self.following.dice)
+            if found is None:
                 continue
-            which = torch.zeros(len(self.places), dtype=torch.bool, device=device)
+            which = torch.zeros(len(self.places), dtype=torch.bool, device=self._device)
             which[row] = True
             count = len(self.places)
             everyone = DensePrompts(found.features.expand(count, -1, -1), found.positions.expand(count, -1, -1))
             self._pool.write(number, everyone, which)
-
-    def _clicked(self, frame: FrameFeatures, points: Sequence[tuple[float, float]], number: int) -> DensePrompts:
-        """Several clicks share the points of an object."""
-        each = -(-self.following.points // len(points))
-        where = torch.tensor(points, device=self._device)
-        found = points_of_clicks(frame, where, frame_index=number, num_points=each)
-        features, positions = (
-            part.flatten(0, 1)[None, : self.following.points] for part in (found.features, found.positions)
-        )
-        return DensePrompts(features, positions)
 
     def _labels(self, decoded: Decoded) -> Tensor:
         """The class at each pixel of each frame, (time, *padded)."""

@@ -13,6 +13,7 @@ from singleout.exports.flat import coded
 from singleout.nn.mask2former.geometry import Enlarger
 from singleout.prompts import Phrase, Prompt
 from singleout.segmenter import Stream, VideoLike
+from singleout.systems.univs.asked import Sentences
 from singleout.systems.univs.asking import Marked, Named, are_things, marked, named, task_of
 from singleout.systems.univs.candidates import Rules
 from singleout.systems.univs.clips import Clip, read_clips
@@ -20,7 +21,7 @@ from singleout.systems.univs.entities import EntityTracker, Left
 from singleout.systems.univs.following import Following
 from singleout.systems.univs.geometry import Geometry
 from singleout.systems.univs.instances import Result, WindowScores, results_of
-from singleout.systems.univs.objects import LeftObjects, ObjectTracker, Sentences
+from singleout.systems.univs.objects import LeftObjects, ObjectTracker
 from singleout.systems.univs.options import Options
 from singleout.systems.univs.panoptic import PanopticWindows
 from singleout.systems.univs.semantic import ClassVotes

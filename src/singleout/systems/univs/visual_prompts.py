@@ -6,6 +6,8 @@ Section 3.2 of Li et al. 2024. None of this has weights.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -53,15 +55,50 @@ def points_of_masks(
     0.5 is zero.
     """
     masks = masks.float()
-    cells = masks[:, ::_STRIDE, ::_STRIDE].flatten(1)
-    present = masks.flatten(1).amax(-1) > _HALF
+    seen = Seen(masks[:, ::_STRIDE, ::_STRIDE].flatten(1), masks.flatten(1).amax(-1) > _HALF, masks.__getitem__)
+    return points_of_seen(
+        frame,
+        seen,
+        boxes,
+        frame_index=frame_index,
+        num_points=num_points,
+        dice=dice,
+        point_index=point_index,
+    )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is read of masks, where they are made only as far as that.
+
+    cells: (num_objects, cells) in 0..1, the pixel in the corner of each cell of the map. present: (num_objects,) bool,
+    whether any pixel is above 0.5. whole: gives the masks of some rows, (num_rows, height, width).
+    """
+
+    cells: Tensor
+    present: Tensor
+    whole: Callable[[Tensor], Tensor]
+
+
+def points_of_seen(
+    frame: FrameFeatures,
+    seen: Seen,
+    boxes: Tensor | None,
+    *,
+    frame_index: int,
+    num_points: int,
+    dice: Dice,
+    point_index: int | None = None,
+) -> DensePrompts:
+    """`points_of_masks`, of which only what is read is there."""
+    cells, present = seen.cells, seen.present
     # The limit is that of all objects together: where none covers a cell it is 0, and every cell counts for each of
     # them. The published weights were trained and evaluated so.
     kept = cells >= cells.amax().clamp(max=_HALF) if cells.numel() else cells.bool()
     found = _drawn(frame, kept, frame_index, num_points, dice)
     lost = (~kept.any(-1) & present).nonzero()[:, 0]
     if len(lost):
-        points = middle_of_masks(masks[lost], None if boxes is None else boxes[lost], dice)
+        points = middle_of_masks(seen.whole(lost), None if boxes is None else boxes[lost], dice)
         index = frame_index if point_index is None else point_index
         found.positions[lost] = _positions_of_points(points, index, found.positions)[:, None]
     found.features[~present] = 0.0
