@@ -22,6 +22,7 @@ from singleout.version import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "segment": ("singleout.cli.segment", "find and follow objects in videos and images, by words or marks"),
     "export": ("singleout.cli.export", "write the tracks of a finished run in other formats"),
+    "rename": ("singleout.cli.rename", "give the objects of a finished run names by another model"),
     "info": ("singleout.cli.info", "show what is known of a video: size, frames, shots, sound"),
     "run": ("singleout.cli.run", "let a model predict a whole benchmark, and pack what its server takes"),
     "fuse": ("singleout.cli.fuse", "make the masks of several models one, by a pipeline of steps"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,7 @@ from singleout.segmenter import Abilities, Frame, OnNames, Segmenter, Stream, Vi
 from singleout.systems.ovseg.ensemble import ClassMap
 from singleout.systems.ovseg.network import OVSegNetwork
 from singleout.systems.ovseg.options import PUBLISHED_WEIGHTS, Options
-from singleout.systems.ovseg.pictures import Rules, ask_clip, judge, look, paint, with_others
-from singleout.systems.ovseg.regions import Cutting
+from singleout.systems.ovseg.pictures import ask_clip, judge, look, paint, with_others
 from singleout.tracks import Answer, FrameCodes, ObjectInfo
 
 _MOST_ANSWERS = 20  # names that are answered one by one
@@ -70,16 +70,18 @@ class OVSeg(Segmenter):
 
     @torch.inference_mode()
     def name_masks(
-        self, picture: Frame, masks: npt.NDArray[np.bool_], names: Sequence[str], *, regions_at_once: int = 16
+        self, picture: Frame, masks: npt.NDArray[np.bool_], names: Sequence[str], **options: Any
     ) -> npt.NDArray[np.float32]:
         """What the adapted CLIP says of given masks: (num_masks, num_names), 0 to 1, rows sum to 1.
 
-        So tracks of other systems can be named. picture: (height, width, 3) uint8 RGB.
-        masks: (num_masks, height, width); the row of one without a pixel is all zeros.
+        So tracks of other systems can be named. picture: (height, width, 3) uint8 RGB. masks: (num_masks, height,
+        width); the row of one without a pixel is all zeros. options: those of `NAMING`, see `Options`. Raises
+        InputError for others.
         """
+        chosen = Options.for_naming(self.name, options)
+        device = self._moved(chosen.device)
         rows = self.rows([" ".join(name.split()) for name in names])
-        device = self.network.no_object.device
-        rules = Rules(Cutting(0.5), 0.0, batch=regions_at_once)
+        rules = replace(chosen, mask_threshold=0.5).rules(self.network.config)
         values = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).to(device).float()
         shares = torch.from_numpy(masks.astype(np.float32)).to(device)
         regions, logits = ask_clip(self.network.clip.images, values, shares, rows, rules)
@@ -98,11 +100,16 @@ class OVSeg(Segmenter):
         if state is not None:
             raise InputError(f"{self.name} cannot go on from a saved state; start without it")
         chosen = Options.read(self.name, options)
-        device = resolve_device(chosen.device)
-        if self.network.no_object.device != device:
-            self.network.to(device)
+        self._moved(chosen.device)
         names = Categories([name for prompt in prompts if isinstance(prompt, Categories) for name in prompt.names])
         return OVSegStream(self, video, list(names.names), chosen)
+
+    def _moved(self, device: str) -> torch.device:
+        """The network goes where it is to compute."""
+        wanted = resolve_device(device)
+        if self.network.no_object.device != wanted:
+            self.network.to(wanted)
+        return wanted
 
 
 class OVSegStream(Stream):

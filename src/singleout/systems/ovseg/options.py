@@ -13,6 +13,8 @@ from singleout.systems.ovseg.regions import Cutting, Fill
 
 RULES = ("demo", "ensemble")
 PRECISIONS = ("float32", "bfloat16")
+#: Options that count where masks are given and only their names are asked for.
+NAMING = ("mask_prompts", "fill", "expand", "regions_at_once", "precision", "device")
 _DEMO_THRESHOLD = 0.35
 _WEIGHT = 0.7
 #: CLIP's weight in the published evaluations.
@@ -72,6 +74,14 @@ class Options:
         if chosen.rule == "demo" and (chosen.weight or not chosen.ensemble):
             raise InputError("the rule demo goes by CLIP alone: leave weight and ensemble out, or take rule=ensemble")
         return chosen
+
+    @classmethod
+    def for_naming(cls, system: str, given: dict[str, Any]) -> Options:
+        """Options where masks are given, of which nothing but `NAMING` counts. Raises InputError as `read`."""
+        others = sorted(given.keys() - set(NAMING))
+        if others:
+            raise InputError(f"{system} has no option {others[0]!r} for given masks; it has: {', '.join(NAMING)}")
+        return cls.read(system, given)
 
     def rules(self, config: OVSegConfig) -> Rules:
         """What they mean for a variant."""
