@@ -1,7 +1,8 @@
 """A very long video by UniVS in a bounded memory: peak memory and processor's time per frame, by number of the frame.
 
     python benchmarks/univs_long.py                      5,000 frames of 64x96 by r50, 10 instances
-    python benchmarks/univs_long.py --queries 50 --width 64 --length 9 --stride 8          in a quarter of the time
+    python benchmarks/univs_long.py --queries 20 --height 32 --width 64 --length 9 --stride 8 --objects 8 --points 16
+                                                         the run that docs/univs.md tells of, which takes less time
     python benchmarks/univs_long.py --frames 500 --task panoptic
 
 The video is drawn: two squares that go back and forth over grain. The network has its real size and random weights, the
