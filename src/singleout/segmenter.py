@@ -17,6 +17,8 @@ from singleout.tracks import Answer, FrameCodes, FrameMasks, ObjectInfo, Tracks
 Frame = npt.NDArray[np.uint8]
 OnNames = Callable[[int, int], None]
 """Told how many names of how many a system has turned into vectors."""
+OnLook = Callable[[int, int], None]
+"""Told how many frames of how many a system has looked at before its first result."""
 
 TASKS: dict[str, tuple[type, ...]] = {
     "instances": (Categories,),
@@ -119,13 +121,14 @@ class Stream:
     `state()`, called between two frames, gives bytes with which `Segmenter.stream(..., state=…)` goes on after
     the last frame that was handed out, with equal results. A system that decides at the video's size gives masks that
     are coded already. on_names: set it before the first frame, to hear of names that are encoded, which takes long
-    where there are thousands.
+    where there are thousands. on_look: the same, to hear of frames that a system looks at before its first result.
     """
 
     frames: Iterator[FrameMasks] | Iterator[FrameCodes] | Iterator[FrameMasks | FrameCodes]
     objects: dict[int, ObjectInfo] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
     on_names: OnNames | None = None
+    on_look: OnLook | None = None
 
     def __iter__(self) -> Iterator[FrameMasks | FrameCodes]:
         return iter(self.frames)

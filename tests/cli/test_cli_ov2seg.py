@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 
 import pytest
+import tiny_ov2seg
 from tests.ov2seg.tiny import NAMES, write_table
 
 import benchmark_data
+from singleout.media import Video
+from singleout.prompts import Categories
+from singleout.runs.folder import RunFolder
+from singleout.runs.segmenting import StoppedError, segment_into
 
 MODEL = ("--model", "tiny_ov2seg:load")
 SMALL = ("--option", "short=64", "--option", "threshold=0")
@@ -23,6 +29,28 @@ def test_names_are_found_in_a_folder_of_frames(singleout, tmp_path):
     )
     assert done.code == 0, done.err
     assert list((tmp_path / "out").rglob("tracks.json"))
+    assert not re.search(r"one, looking", done.err), "all frames fit into one batch, so that they are done at once"
+
+
+def test_frames_are_counted_before_the_first_result_and_can_be_stopped(singleout, tmp_path):
+    video = benchmark_data.ytvis(tmp_path / "data") / "valid" / "JPEGImages" / "one"
+    table = write_table(tmp_path / "table.npy")
+    options = ("--option", f"classifier={table}", "--option", "batch=1")
+    done = singleout("segment", video, "--names", ",".join(NAMES), *MODEL, *SMALL, *options, "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    assert re.search(r"one, looking: (\d+) of \1 frames", done.err)
+
+    seen = []
+
+    def stop() -> bool:
+        seen.append(None)
+        return len(seen) == 2
+
+    with Video(video) as opened, RunFolder(tmp_path / "stopped", {"test": 1}) as folder:
+        options = {"classifier": str(table), "batch": 1, "short": 64}
+        with pytest.raises(StoppedError):
+            segment_into(folder, tiny_ov2seg.load, opened, [Categories(NAMES)], options, stop=stop)
+    assert len(seen) == 2
 
 
 @pytest.mark.parametrize("name", ["ytvis-2019", "ytvis-2021", "ovis", "lv-vis"])

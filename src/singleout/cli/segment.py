@@ -348,7 +348,8 @@ def _follow(
                 prompts,
                 options,
                 on_frame=on_frame,
-                on_names=_NamesProgress(ask.args.quiet),
+                on_names=_Beforehand("names", "names", ask.args.quiet),
+                on_look=_Beforehand(f"{video.name}, looking", "frames", ask.args.quiet),
                 stop=lambda: ask.stop.asked,
             )
         finally:
@@ -369,16 +370,16 @@ def _follow(
     return tracks
 
 
-class _NamesProgress:
-    """Names that are encoded, on stderr, where they are not done at once."""
+class _Beforehand:
+    """What comes before the first result, on stderr, where it is not done at once."""
 
-    def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self, label: str, unit: str, quiet: bool) -> None:
+        self._label, self._unit, self._quiet = label, unit, quiet
         self._shown: Progress | None = None
 
     def __call__(self, done: int, total: int) -> None:
         if self._shown is None and done < total:
-            self._shown = Progress("names", total, quiet=self._quiet, unit="names")
+            self._shown = Progress(self._label, total, quiet=self._quiet, unit=self._unit)
         if self._shown is not None:
             self._shown.step(done - self._shown.done)
             if done == total:

@@ -26,7 +26,7 @@ from singleout.version import __version__
 
 if TYPE_CHECKING:
     from singleout.media import Video
-    from singleout.segmenter import OnNames, Segmenter
+    from singleout.segmenter import OnLook, OnNames, Segmenter
 
 TRACKS_FILE = "tracks.json"
 # Saving takes a moment and the work since the last save is lost when the run is killed: a balance.
@@ -104,13 +104,14 @@ def segment_into(
     *,
     on_frame: Callable[[int], None] = lambda done: None,
     on_names: OnNames | None = None,
+    on_look: OnLook = lambda done, total: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Tracks:
     """Segment the video into the folder, going on from where an earlier run of the same identity stopped.
 
     load: gives the segmenter, called once it is needed. on_frame: called with the number of frames that are done,
-    first with those of the earlier run. on_names: of `Stream`. stop: asked after each frame whether to stop. Raises
-    StoppedError where it says yes; whatever else ends the run, everything up to the last save is kept.
+    first with those of the earlier run. on_names, on_look: of `Stream`. stop: asked after each frame whether to stop.
+    Raises StoppedError where it says yes; whatever else ends the run, everything up to the last save is kept.
     """
     records, token = folder.state / "records", folder.state / "token"
     if folder.status != "running":
@@ -129,6 +130,13 @@ def segment_into(
         stream = segmenter.stream(video, prompts, **options)
         warnings.warn(f"the run starts again, because its saved state cannot be used: {error}", stacklevel=2)
     stream.on_names = on_names
+
+    def looked(done: int, total: int) -> None:
+        on_look(done, total)
+        if stop():
+            raise StoppedError("this model cannot go on later")
+
+    stream.on_look = looked
     source = {"model": segmenter.name, "singleout": __version__, "identity": folder.identity}
     if "task" in options:
         source["task"] = options["task"]

@@ -16,7 +16,7 @@ from singleout.nn.devices import resolve_device
 from singleout.nn.mask2former.geometry import Geometry
 from singleout.nn.text.words import Words
 from singleout.prompts import Categories, Prompt
-from singleout.segmenter import Abilities, Segmenter, Stream, VideoLike
+from singleout.segmenter import Abilities, OnLook, Segmenter, Stream, VideoLike
 from singleout.systems.ov2seg.classifier import make_classifier
 from singleout.systems.ov2seg.network import OV2SegNetwork
 from singleout.systems.ov2seg.options import Options, published
@@ -47,8 +47,8 @@ class OV2Seg(Segmenter):
         files = {"file": options.classifier, "file_names": options.classifier_names}
         return directions(make_classifier(names, width, words=self.words, **files))
 
-    def watch(self, video: VideoLike, options: Options) -> Watch:
-        """All frames of a video through the network, put on tracks."""
+    def watch(self, video: VideoLike, options: Options, on_look: OnLook | None = None) -> Watch:
+        """All frames of a video through the network, put on tracks; on_look: see `Stream`."""
         device = resolve_device(options.device)
         if next(self.network.parameters()).device != device:
             self.network.to(device)
@@ -57,10 +57,16 @@ class OV2Seg(Segmenter):
         store = MaskStore(geometry, device, options.soft_memory << 20, fine=options.fine)
         watch = Watch(store, self.network.config.sharpness)
         coming = video.frames()
-        while some := list(islice(coming, options.batch)):
-            with torch.inference_mode():
-                for seen in self.network(geometry.prepare(some).to(device)):
-                    watch.add(seen)
+        try:
+            while some := list(islice(coming, options.batch)):
+                with torch.inference_mode():
+                    for seen in self.network(geometry.prepare(some).to(device)):
+                        watch.add(seen)
+                if on_look is not None:
+                    on_look(watch.num_frames, video.num_frames)
+        except BaseException:
+            watch.close()
+            raise
         return watch
 
     def _stream(
@@ -88,7 +94,7 @@ class OV2SegStream(Stream):
         options = self._options
         assert options.detections is not None, "Options.read fills it in"
         classifier = self._classifier.to(resolve_device(options.device))
-        watch = self._system.watch(self._video, options)
+        watch = self._system.watch(self._video, options, self.on_look)
         try:
             with torch.inference_mode():
                 verdict = Verdict(

@@ -78,8 +78,8 @@ def nltk_nouns() -> Nouns:
         nltk.pos_tag(nltk.word_tokenize("a dog"))
     except (ImportError, LookupError) as error:
         raise InputError(
-            "nouns by NLTK need the package nltk and its data punkt_tab and averaged_perceptron_tagger_eng: install "
-            "them, or give a list of words"
+            "nouns by NLTK need the package nltk (pip install 'singleout[nouns]') and its data punkt_tab and "
+            "averaged_perceptron_tagger_eng (python -m nltk.downloader): install them, or give a list of words"
         ) from error
 
     def nouns(caption: str) -> list[str]:
