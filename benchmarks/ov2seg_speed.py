@@ -61,7 +61,7 @@ def whole(system: OV2Seg, frames: Frames, table: Path, num_names: int, short: in
 
 def plain(network: OV2SegNetwork, frames: Tensor, classifier: Tensor) -> list[Seen]:
     """All frames in one batch, with all heads, and all names for every query."""
-    with plain_steps(), patch.object(networks, "_resized", _unresized), plain_attention():
+    with plain_steps(), patch.object(networks, "resized", _unresized), plain_attention():
         seen: list[Seen] = network(frames, every_head=True)
         for one in seen:
             name_logits(one.spoken, classifier, network.config.sharpness)
