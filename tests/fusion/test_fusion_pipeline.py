@@ -46,7 +46,7 @@ def test_members_keep_probabilities_only_where_a_vote_looks_at_them():
         (f"{A_AND_B}  v: {{vote: count, of: [a, b], weights: {{a: -1}}}}", "a number from 0 on"),
         (f"{A_AND_B}  v: {{vote: count, of: [a, b], by-score: [c]}}", "by-score: c is no member"),
         (f"{A_AND_B}  v: {{vote: count, of: [a, b], alone: {{take: a}}}}", "alone means nothing without pairs"),
-        (f"{A_AND_B}  v: {{vote: most, of: [a, b]}}", "there is no vote 'most'"),
+        (f"{A_AND_B}  v: {{vote: most, of: [a, b]}}", "file.yaml, step v: there is no vote 'most'"),
         (f"{A_AND_B}  v: {{vote: count, of: [a, b], at-most: 1}}", "step v: at-most is not known here"),
         (f"{A_AND_B}  k: {{key-frames: a, by: agreed}}", "by agreed needs the members"),
         (f"{A_AND_B}  k: {{key-frames: a, by: luck}}", "by: 'luck', expected highest or surest or agreed"),
@@ -58,7 +58,10 @@ def test_members_keep_probabilities_only_where_a_vote_looks_at_them():
         (f"{A_AND_B}  e: {{export: a}}\n  f: {{vote: count, of: [e]}}", "e gives nothing that steps can use"),
         ("  a: {masks: a, holds: numbers}", "holds: 'numbers', expected logits or probabilities or masks"),
         ("  a: {masks: a, threshold: 2}", "threshold: 2, expected a number from 0 to 1"),
-        ("  a: {masks: a, treshold: 0.5}", "treshold is not known here"),
+        (
+            "  a: {masks: a, treshold: 0.5}",
+            "treshold is not known here; it may have: alone-in, holds, masks, threshold",
+        ),
         ("  a: {masks: a, vote: count}", "expected one of predict, masks"),
         ("  a: {maks: a}", "found none of them"),
         ("  a: 3", "step a: expected names with values, got 3"),
@@ -88,7 +91,11 @@ def test_other_parts_of_the_file_are_checked_as_well():
     ):
         with pytest.raises(InputError, match=re.escape(message)):
             parse(A_AND_B, top=top)
-    for content, message in (("[1]", "expected names with values"), ("title: x", "steps is missing")):
+    for content, message in (
+        ("[1]", "expected names with values, got \\[1\\]"),
+        ("", "expected names with values, got nothing"),
+        ("title: x", "steps is missing"),
+    ):
         with pytest.raises(InputError, match=message):
             parse_pipeline(content, "file.yaml")
     with pytest.raises(InputError, match="steps: there is none"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import subprocess
@@ -11,27 +10,15 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.fusion.commands import arguments, fuse, products
-from tests.fusion.members import PIPELINE, VIDEOS, write_all
+from tests.fusion.commands import arguments, environment, fuse, products, ready_to_start, said, start
+from tests.fusion.members import FRAMES, PIPELINE, VIDEOS, write_all
 
 from singleout.cli.main import main
-
-ROOT = Path(__file__).parents[2]
-
-
-def environment(delay: float = 0.0) -> dict[str, str]:
-    paths = [str(ROOT / "src"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "VOTE_DELAY": str(delay), "OMP_NUM_THREADS": "1"}
 
 
 def run_code(code: str, words: list[str]) -> subprocess.CompletedProcess[str]:
     typed = [sys.executable, "-c", code, *words]
     return subprocess.run(typed, check=False, capture_output=True, text=True, env=environment())
-
-
-def start(root: Path, delay: float) -> subprocess.Popen[str]:
-    words = [sys.executable, "-m", "singleout", *arguments(root, "--no-report")]
-    return subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(delay))
 
 
 def locks(root: Path) -> list[Path]:
@@ -41,6 +28,7 @@ def locks(root: Path) -> list[Path]:
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
     """More videos, and what an undisturbed run makes of them."""
+    ready_to_start()
     root = tmp_path_factory.mktemp("many")
     write_all(root, [f"{name}{number}" for name in VIDEOS for number in range(2)])
     assert main([*arguments(root), "--out", str(root / "whole"), "--no-report"]) == 0
@@ -52,20 +40,27 @@ def test_a_run_that_is_killed_anywhere_ends_with_the_same_bytes(many):
     shutil.rmtree(root / "out", ignore_errors=True)
     seed = random.randrange(2**32)
     moments = random.Random(seed)
-    steps = 9 * 6
+    made, at_work, total = [0], 0, 9 * 6
     for kill in range(10):
-        process = start(root, delay=0.004)
-        target = moments.randrange((kill + 1) * steps // 11 + 1)
+        process = start(root, VOTE_DELAY="0.004")
+        # Some products after those that are there: each kill comes to another place, and all come before the end.
+        target = made[-1] + moments.randint(1, max(1, (total - made[-1]) // (11 - kill)))
         until = time.monotonic() + 60
-        while len(products(root)) < target and process.poll() is None and time.monotonic() < until:
-            time.sleep(0.002)
-        time.sleep(moments.random() * 0.03)
+        while len(products(root)) < target and process.is_alive() and time.monotonic() < until:
+            time.sleep(0.001)
+        time.sleep(moments.random() * 0.01)
+        at_work += process.is_alive()
         process.kill()
-        process.communicate()
-    last = start(root, delay=0)
-    _, err = last.communicate(timeout=60)
-    assert last.returncode == 0, f"seed {seed}: {err}"
+        process.join()
+        made.append(len(products(root)))
+    assert at_work >= 7, f"seed {seed}: {made}"
+    assert made == sorted(made), f"seed {seed}: what was done is lost, {made}"
+    left = {name: time for name, time in products(root).items() if not name.startswith("submission/")}
+    last = start(root)
+    last.join(60)
+    assert last.exitcode == 0, f"seed {seed}: {said(root, last)}"
     assert (root / "out" / "submission" / "submission.zip").read_bytes() == whole, f"seed {seed}"
+    assert left.items() <= products(root).items(), f"seed {seed}: what was done was made again"
     assert not locks(root)
     assert not list((root / "out").rglob("*partial*"))
 
@@ -73,9 +68,16 @@ def test_a_run_that_is_killed_anywhere_ends_with_the_same_bytes(many):
 def test_two_processes_share_the_work_and_leave_no_lock(many):
     root, whole = many
     shutil.rmtree(root / "out", ignore_errors=True)
-    both = [start(root, delay=0.02) for _ in range(2)]
-    said = [process.communicate(timeout=100) for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
+    log = root / "votes.txt"
+    log.touch()
+    # No vote is cast before both processes have come to one, each of another video.
+    both = [start(root, VOTE_LOG=str(log)) for _ in range(2)]
+    for process in both:
+        process.join(100)
+    assert [process.exitcode for process in both] == [0, 0], [said(root, process) for process in both]
+    votes = log.read_text().split()
+    assert set(votes) == {str(process.pid) for process in both}
+    assert len(votes) == 2 * len(FRAMES) * sum(len(set(objects)) for objects in VIDEOS.values()), "each vote once"
     assert (root / "out" / "submission" / "submission.zip").read_bytes() == whole
     assert not locks(root)
 
@@ -83,13 +85,13 @@ def test_two_processes_share_the_work_and_leave_no_lock(many):
 def test_another_pipeline_waits_for_the_one_at_work(many, capsys):
     root, _ = many
     shutil.rmtree(root / "out", ignore_errors=True)
-    process = start(root, delay=0.1)
-    while not (root / "out" / "steps" / "first").is_dir() and process.poll() is None:
+    process = start(root, VOTE_DELAY="0.1")
+    while not (root / "out" / "steps" / "first").is_dir() and process.is_alive():
         time.sleep(0.01)
     (root / "other.yaml").write_text(PIPELINE.replace("at_least: 2", "at_least: 3"))
     assert "is at work on" in fuse(capsys, root, pipeline="other.yaml", code=2)
     process.kill()
-    process.communicate()
+    process.join()
     fuse(capsys, root, "--no-report", pipeline="other.yaml")
     assert not locks(root)
 

@@ -119,6 +119,10 @@ def test_only_what_depends_on_a_change_is_made_anew(root, capsys):
     fuse(capsys, root)
     assert changed(before, products(root)) >= {"one", "keys", "carried", "first", "second", "submission"}
     assert not changed(before, products(root)) & {"two", "three", "pairs"}
+    fresh = root / "fresh"
+    fuse(capsys, root, "--out", fresh, "--no-report")
+    archive = Path("submission") / "submission.zip"
+    assert (root / "out" / archive).read_bytes() == (fresh / archive).read_bytes(), "nothing stale is left in it"
     # Another video of a member is its own affair.
     before = products(root)
     member = draw(1)
@@ -291,6 +295,20 @@ def test_values_that_are_no_masks_are_refused_and_nothing_is_lost(root, capsys):
     Image.fromarray(np.zeros((HEIGHT - 1, WIDTH), np.uint8)).save(root / "three" / "cat" / "0" / "00010.png")
     assert "pictures of several sizes: 00010.png" in fuse(capsys, root, code=2)
     assert len(products(root, "three")) == 2
+
+
+def test_logits_and_scores_that_are_no_numbers_are_refused(root, capsys):
+    member = draw(1)
+    logits, scores = member["bee"]["1"]
+    logits[0, 0, :2], logits[0, 1, :2] = np.inf, -np.inf
+    write_torch(root / "one.pth", member)
+    fuse(capsys, root, "--step", "one")
+    logits[2, 3, 3] = np.nan
+    write_torch(root / "one.pth", member)
+    assert "video bee, sentence 1 has logits that are no numbers" in fuse(capsys, root, "--step", "one", code=2)
+    member["bee"]["1"] = (np.zeros_like(logits), [*scores[:3], float("nan")])
+    write_torch(root / "one.pth", member)
+    assert "video bee, sentence 1 has a score that is no number" in fuse(capsys, root, "--step", "one", code=2)
 
 
 class Meddler:

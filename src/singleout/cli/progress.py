@@ -50,7 +50,7 @@ class Progress:
         """The step is over, or was cut short: leave a last line with the figures."""
         seconds = max(time.monotonic() - self.began, 1e-9)
         made = self.done - self.start
-        rate = f", {made / seconds:.1f} {self.unit}/s" if made else ""
+        rate = f", {self._rate(made / seconds)}" if made else ""
         self._show(f"{self.label}: {self._count()} {self.unit} in {clock(seconds)}{rate}", last=True)
 
     def _line(self, now: float) -> str:
@@ -59,7 +59,11 @@ class Progress:
         if self.total is not None:
             share = f" ({100 * self.done // max(self.total, 1)} %)"
             left = f", {clock((self.total - self.done) / rate)} left" if rate else ""
-        return f"{self.label}: {self._count()} {self.unit}{share}, {rate:.1f} {self.unit}/s{left}"
+        return f"{self.label}: {self._count()} {self.unit}{share}, {self._rate(rate)}{left}"
+
+    def _rate(self, rate: float) -> str:
+        # What takes longer than ten seconds would be 0.0.
+        return f"{rate:.1f} {self.unit}/s" if rate >= 0.1 or not rate else f"{60 * rate:.1f} {self.unit}/min"
 
     def _count(self) -> str:
         return str(self.done) if self.total is None else f"{self.done} of {self.total}"

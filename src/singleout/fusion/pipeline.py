@@ -16,6 +16,7 @@ from singleout.fusion.steps.base import Step
 from singleout.fusion.steps.export import ExportStep
 from singleout.fusion.steps.key_frames import KeyFramesStep
 from singleout.fusion.steps.members import MasksStep
+from singleout.fusion.steps.models import ModelStep
 from singleout.fusion.steps.pairs import PairStep
 from singleout.fusion.steps.predict import PredictStep
 from singleout.fusion.steps.propagate import PropagateStep
@@ -35,7 +36,6 @@ _KINDS: tuple[type[Any], ...] = (
     VoteStep,
     ExportStep,
 )
-_WITH_MODELS = (PredictStep, PropagateStep)
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,8 @@ def _step(where: str, name: str, entry: Any, models: Mapping[str, Model]) -> Ste
     if len(kinds) != 1:
         words = ", ".join(kind.word for kind in _KINDS)
         raise InputError(f"{where}: expected one of {words}, found {len(kinds) or 'none'} of them")
-    step: Step = kinds[0].read(name, given, models) if kinds[0] in _WITH_MODELS else kinds[0].read(name, given)
+    known = (models,) if issubclass(kinds[0], ModelStep) else ()
+    step: Step = kinds[0].read(name, given, *known)
     return step
 
 

@@ -27,6 +27,7 @@ from singleout.fusion.store import read_values, reading
 
 REPORT_FOLDER = "report"
 _KEYS = ("in every member", "in fewer than half of them", "in half of them or more")
+_ENDS = ("most disputed", "least disputed")
 _MEMBERS = "agreement-of-members"
 
 
@@ -98,7 +99,10 @@ def _evaluation(board: Board) -> Evaluation:
     if _MEMBERS in pipeline.steps:
         table["agreement of members"] = _mean(board, _MEMBERS, AGREEMENT)
     objects = tuple(_object(board, final, video, each) for video in board.videos for each in video.sentences)
-    notes = tuple(f"quirk {name}: {quirk.about}" for name, quirk in pipeline.quirks.items() if quirk.active)
+    notes = [f"quirk {name}: {quirk.about}" for name, quirk in pipeline.quirks.items() if quirk.active]
+    if _MEMBERS in pipeline.steps:
+        scored = f" J&F, J and F of a sentence are those of {final}." if table.keys() & {"J&F"} else ""
+        notes.append(f"{AGREEMENT}: how far any two members overlap, in the mean.{scored}")
     return Evaluation(
         pipeline.layout,
         pipeline.title,
@@ -107,9 +111,10 @@ def _evaluation(board: Board) -> Evaluation:
         decimals=4,
         objects=objects,
         parts={"Members and stages": rows},
-        notes=notes,
+        notes=tuple(notes),
         about={"members": ", ".join(members(pipeline)), "sentences": len(objects)},
         keys=_KEYS,
+        ends=_ENDS,
     )
 
 

@@ -20,12 +20,14 @@ class Settings:
         self.where = where
         self._given: Mapping[str, Any] = given
         self._taken: set[str] = set()
+        self._known: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
         return name in self._given
 
     def take(self, name: str, read: Callable[[Any], Found], wanted: str) -> Found:
         """A value that must be there. read: makes it what is wanted, or raises ValueError or TypeError."""
+        self._known.add(name)
         if name not in self._given:
             raise InputError(f"{self.where}: {name} is missing, expected {wanted}")
         self._taken.add(name)
@@ -39,6 +41,7 @@ class Settings:
 
     def maybe(self, name: str, read: Callable[[Any], Found], wanted: str, default: Found) -> Found:
         """A value that may be left out."""
+        self._known.add(name)
         return self.take(name, read, wanted) if name in self._given else default
 
     def mapping(self, name: str, wanted: str) -> dict[str, Any]:
@@ -69,7 +72,7 @@ class Settings:
         """Raise InputError where something was not taken."""
         left = [name for name in self._given if name not in self._taken]
         if left:
-            known = ", ".join(sorted(self._taken)) or "nothing"
+            known = ", ".join(sorted(self._known)) or "nothing"
             raise InputError(f"{self.where}: {left[0]} is not known here; it may have: {known}")
 
 
@@ -126,4 +129,6 @@ def amount(value: Any) -> int | Fraction:
 
 def shown(value: Any) -> str:
     """A value on one short line."""
+    if value is None:
+        return "nothing"
     return f"{value!r:.60}".replace("\n", " ")

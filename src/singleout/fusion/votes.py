@@ -79,8 +79,12 @@ SOFT = frozenset({"mean"})
 """Votes that look at probabilities; the others at bits."""
 
 
-def find_vote(name: str) -> Vote:
-    """A vote by its name, or ``package.module:function``. Raises InputError where there is none."""
+def find_vote(name: str, where: str = "") -> Vote:
+    """A vote by its name, or ``package.module:function``.
+
+    where: the part of the file that names it. Raises InputError where there is none.
+    """
+    start = f"{where}: " if where else ""
     if name in VOTES:
         return VOTES[name]
     if ":" in name:
@@ -88,10 +92,11 @@ def find_vote(name: str) -> Vote:
         try:
             found = getattr(import_module(module), attribute)
         except (ImportError, AttributeError, ValueError) as error:
-            raise InputError(f"vote {name!r} cannot be loaded: {error}") from error
+            raise InputError(f"{start}vote {name!r} cannot be loaded: {error}") from error
         if callable(found):
             return found  # type: ignore[no-any-return]
-    raise InputError(f"there is no vote {name!r}: expected {', '.join(VOTES)}, or package.module:function of your own")
+    known = ", ".join(VOTES)
+    raise InputError(f"{start}there is no vote {name!r}, expected {known}, or package.module:function of your own")
 
 
 def read_vote_settings(where: str, name: str, given: Mapping[str, Any]) -> dict[str, Any]:

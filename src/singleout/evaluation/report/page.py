@@ -47,13 +47,14 @@ def page(evaluation: Evaluation) -> Iterator[str]:
         yield "<p>" + "<br>".join(f"{escape(key)}: {escape(str(value))}" for key, value in evaluation.about.items())
         yield "</p>\n"
     ranked = sorted((each for each in evaluation.objects if math.isfinite(each.score)), key=lambda each: each.score)
+    low, high = evaluation.ends
     if ranked:
         unit = 1.0 if max(each.score for each in ranked) <= 1 else 100.0
-        yield "<h2>From worst to best</h2>\n"
-        yield spread([each.score for each in ranked], [_title(each) for each in ranked], unit)
+        yield f"<h2>From {escape(low)} to {escape(high)}</h2>\n"
+        yield spread([each.score for each in ranked], [_title(each) for each in ranked], unit, evaluation.ends)
     worst = [each for each in ranked if each.series or each.look is not None][:MOST_SHOWN]
     if worst:
-        yield f"\n<h2>The worst {len(worst)} of {len(ranked)}</h2>\n<p>{_keys(evaluation.keys)}</p>\n"
+        yield f"\n<h2>The {escape(low)} {len(worst)} of {len(ranked)}</h2>\n<p>{_keys(evaluation.keys)}</p>\n"
         for each in worst:
             yield _object(each, evaluation.decimals)
     for name, rows in evaluation.parts.items():
@@ -62,7 +63,7 @@ def page(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.objects:
         rest = sorted(evaluation.objects, key=lambda each: (math.isnan(each.score), each.score))
         rows = {_title(each): each.values for each in rest[:_MOST_ROWS]}
-        yield "<h2>All objects</h2>\n" if len(rest) <= _MOST_ROWS else f"<h2>The worst {_MOST_ROWS} objects</h2>\n"
+        yield f"<h2>{'All' if len(rest) <= _MOST_ROWS else f'The {escape(low)} {_MOST_ROWS}'} objects</h2>\n"
         yield f'<div class="wide">{_table(rows, evaluation.decimals, corner="object")}</div>\n'
     yield "</body></html>\n"
 

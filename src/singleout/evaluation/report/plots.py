@@ -22,6 +22,7 @@ def course(series: Mapping[str, npt.NDArray[np.float64]], frames: Sequence[str],
     """
     count = max((len(values) for values in series.values()), default=0)
     parts = [_frame()]
+    place_of_name = _WIDTH - _RIGHT - sum(map(_length, series))
     if marked is not None:
         x = _x(marked, count)
         parts.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>')
@@ -33,7 +34,8 @@ def course(series: Mapping[str, npt.NDArray[np.float64]], frames: Sequence[str],
             if len(piece) == 1:
                 left, top = points.split(",")
                 parts.append(f'<circle cx="{left}" cy="{top}" r="2" fill="{colour}"/>')
-        parts.append(f'<text x="{_WIDTH - 60 + 22 * index}" y="{_TOP + 10}" fill="{colour}">{escape(name)}</text>')
+        parts.append(f'<text x="{place_of_name:.0f}" y="{_TOP + 10}" fill="{colour}">{escape(name)}</text>')
+        place_of_name += _length(name)
     if frames:
         y = _HEIGHT - 6
         parts.append(f'<text x="{_LEFT}" y="{y}">{escape(frames[0])}</text>')
@@ -41,10 +43,13 @@ def course(series: Mapping[str, npt.NDArray[np.float64]], frames: Sequence[str],
     return _svg(parts, "values over the frames: " + ", ".join(series))
 
 
-def spread(scores: Sequence[float], labels: Sequence[str], unit: float = 1.0) -> str:
-    """A bar for each object, in the given order, with its name as a tooltip. unit: the value of a full bar.
+def spread(
+    scores: Sequence[float], labels: Sequence[str], unit: float = 1.0, ends: tuple[str, str] = ("worst", "best")
+) -> str:
+    """A bar for each object, in the given order, with its name as a tooltip.
 
-    Of more objects than there are pixels, evenly spaced ones are drawn.
+    unit: the value of a full bar. ends: what the first and the last one are called. Of more objects than there are
+    pixels, evenly spaced ones are drawn.
     """
     count = len(scores)
     drawn = np.unique(np.linspace(0, count - 1, min(count, _WIDTH - _LEFT - _RIGHT)).round().astype(int)).tolist()
@@ -59,9 +64,15 @@ def spread(scores: Sequence[float], labels: Sequence[str], unit: float = 1.0) ->
             f'height="{_HEIGHT - _BOTTOM - top:.1f}" fill="{_COLOURS[0]}">'
             f"<title>{escape(label)}: {score:.3f}</title></rect>"
         )
-    parts.append(f'<text x="{_LEFT}" y="{_HEIGHT - 6}">worst</text>')
-    parts.append(f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 6}" text-anchor="end">best of {count}</text>')
-    return _svg(parts, "objects from worst to best")
+    first, last = map(escape, ends)
+    parts.append(f'<text x="{_LEFT}" y="{_HEIGHT - 6}">{first}</text>')
+    parts.append(f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 6}" text-anchor="end">{last} of {count}</text>')
+    return _svg(parts, f"objects from {ends[0]} to {ends[1]}")
+
+
+def _length(name: str) -> float:
+    """About as wide as a name is drawn, with the gap behind it."""
+    return 6.2 * len(name) + 8
 
 
 def _svg(parts: Sequence[str], label: str) -> str:

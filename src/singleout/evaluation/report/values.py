@@ -51,7 +51,7 @@ class Evaluation:
     printed. objects: a result for each object of the truth, in the order of the data set. parts: further tables, such
     as one row a category: by title, then by row, then by column. files: the official evaluator's own result files, text
     by name. notes: lines that a reader of the numbers should know. about: what the numbers were made from. keys: what
-    the three colours of pictures mean, see `Look`.
+    the three colours of pictures mean, see `Look`. ends: what the objects of the lowest and of the highest score are.
     """
 
     benchmark: str
@@ -65,3 +65,4 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
     keys: tuple[str, str, str] = ("found", "wrongly taken", "missed")
+    ends: tuple[str, str] = ("worst", "best")

@@ -95,6 +95,8 @@ class MasksStep(Step):
                     work.tools.may_stop(work.video.name)
                 scores = source.scores(work.video, sentence)
                 if scores is not None:
+                    if not np.isfinite(scores).all():
+                        raise source.wrong(work.video, sentence, "has a score that is no number: make it again")
                     writer.score(sentence, scores)
             # What was read while it was written elsewhere must not be taken for whole.
             source.check_unchanged(work.video)
@@ -108,6 +110,10 @@ class MasksStep(Step):
         if self.holds == LOGITS:
             if values.dtype.kind != "f":
                 raise InputError("has whole numbers, which are no logits: say that it holds masks or probabilities")
+            with np.errstate(invalid="ignore", over="ignore"):
+                # The sum shows whether it is worth looking; infinite logits are sure ones.
+                if np.isnan(values.sum()) and np.isnan(values).any():
+                    raise InputError("has logits that are no numbers: make it again")
             if self.soft:
                 return sigmoid(values)
             above: Bool = values >= logit_edge(self.threshold)

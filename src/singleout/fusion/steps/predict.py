@@ -13,30 +13,29 @@ from singleout.errors import InputError
 from singleout.fusion import settings as reading_of
 from singleout.fusion.bits import Bool, Floats
 from singleout.fusion.settings import Settings
-from singleout.fusion.steps.base import Step, Work, clip_of
+from singleout.fusion.steps.base import Work, clip_of
+from singleout.fusion.steps.models import ModelStep, model_of
 from singleout.fusion.store import Clip, MaskWriter, writing
-from singleout.fusion.tools import Model, Tools, check_frames
+from singleout.fusion.tools import Model, Tools
 from singleout.prompts import Phrase
 from singleout.segmenter import Segmenter
 from singleout.tracks import FrameCodes, FrameMasks
 from singleout.tracks.soft import full_size
-from singleout.version import __version__
 
 Frames = Iterator[FrameMasks | FrameCodes]
 
 
-class PredictStep(Step):
+class PredictStep(ModelStep):
     """See the module.
 
     model: what is run. threshold: probability above which a pixel is in the mask. soft: keep probabilities.
     """
 
     word = "predict"
-    runs_model = True
 
     def __init__(self, name: str, model: Model, threshold: float) -> None:
-        super().__init__(name)
-        self.model, self.threshold = model, threshold
+        super().__init__(name, model)
+        self.threshold = threshold
         self.soft = False
 
     @classmethod
@@ -58,24 +57,12 @@ class PredictStep(Step):
 
     def settings(self, tools: Tools) -> Mapping[str, Any]:
         """See `Step`."""
-        return {
-            "model": tools.identity(self.model),
-            "options": dict(self.model.options),
-            "benchmark": tools.benchmark,
-            "threshold": self.threshold,
-            "soft": self.soft,
-            "singleout": __version__,
-        }
+        own = {"benchmark": tools.benchmark, "threshold": self.threshold, "soft": self.soft}
+        return {**super().settings(tools), **own}
 
     def facts(self, video: ReferringVideo, tools: Tools) -> Any:
-        """See `Step`."""
-        return [[sentence.text for sentence in video.sentences], frame_sizes(video)]
-
-    def check(self, videos: Sequence[ReferringVideo], tools: Tools) -> None:
-        """See `Step`."""
-        tools.check_model(self.model, f"step {self.name}")
-        for video in videos:
-            check_frames(video)
+        """See `ModelStep`; sentences as well."""
+        return [[sentence.text for sentence in video.sentences], super().facts(video, tools)]
 
     def make(self, work: Work) -> None:
         """See `Step`."""
@@ -135,19 +122,3 @@ class PredictStep(Step):
             return masks.binary(self.threshold).__getitem__
         soft = masks.masks
         return lambda place: full_size(soft[place], clip.height, clip.width)
-
-
-def model_of(given: Settings, name: str, models: Mapping[str, Model]) -> Model:
-    """The model that a step names: one of the file's models, or as `zoo.load` takes it, with options of its own."""
-    called = given.take(name, reading_of.text, "the name of a model")
-    weights = given.maybe("weights", reading_of.text, "a file or folder of weights", "")
-    options = {key.replace("-", "_"): value for key, value in given.mapping("options", "options of the model").items()}
-    base = models.get(called, Model(called))
-    if not weights and not options:
-        return base
-    return Model(base.model, weights or base.weights, {**base.options, **options})
-
-
-def frame_sizes(video: ReferringVideo) -> list[int]:
-    """Bytes of each frame, by which another download of a video is told; -1 where there is none."""
-    return [path.stat().st_size if path.is_file() else -1 for path in video.images]

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from singleout.combine.agreement import AgreementStream
-from singleout.data.records import ReferringVideo
 from singleout.errors import InputError
 from singleout.fusion import settings as reading_of
 from singleout.fusion.bits import Bool
 from singleout.fusion.settings import Settings
-from singleout.fusion.steps.base import KEYS_OF, MASKS_OF, Step, Work
+from singleout.fusion.steps.base import KEYS_OF, MASKS_OF, Work
 from singleout.fusion.steps.key_frames import keys_in
-from singleout.fusion.steps.predict import frame_sizes, model_of
+from singleout.fusion.steps.models import ModelStep, model_of
 from singleout.fusion.store import MaskReader, MaskWriter, reading, writing
-from singleout.fusion.tools import Model, Tools, check_frames
+from singleout.fusion.tools import Model, Tools
 from singleout.prompts import Mask
 from singleout.tracks import FrameCodes
-from singleout.version import __version__
 
 COPY, LARGEST, REFUSE = "copy", "largest", "refuse"
 KEPT, RESET = "kept", "reset"
 
 
-class PropagateStep(Step):
+class PropagateStep(ModelStep):
     """See the module.
 
     masks, keys: the steps that give masks and key frames. model: what follows. memory: "kept", the way back to the
@@ -37,7 +35,6 @@ class PropagateStep(Step):
     """
 
     word = "propagate"
-    runs_model = True
 
     def __init__(
         self,
@@ -50,8 +47,8 @@ class PropagateStep(Step):
         if_empty: str = LARGEST,
         agreement: bool = False,
     ) -> None:
-        super().__init__(name)
-        self.masks, self.keys, self.model = masks, keys, model
+        super().__init__(name, model)
+        self.masks, self.keys = masks, keys
         self.memory, self.if_empty, self.agreement = memory, if_empty, agreement
 
     @classmethod
@@ -80,24 +77,8 @@ class PropagateStep(Step):
 
     def settings(self, tools: Tools) -> Mapping[str, Any]:
         """See `Step`."""
-        return {
-            "model": tools.identity(self.model),
-            "options": dict(self.model.options),
-            "memory": self.memory,
-            "if_empty": self.if_empty,
-            "agreement": self.agreement,
-            "singleout": __version__,
-        }
-
-    def facts(self, video: ReferringVideo, tools: Tools) -> Any:
-        """See `Step`."""
-        return frame_sizes(video)
-
-    def check(self, videos: Sequence[ReferringVideo], tools: Tools) -> None:
-        """See `Step`."""
-        tools.check_model(self.model, f"step {self.name}")
-        for video in videos:
-            check_frames(video)
+        own = {"memory": self.memory, "if_empty": self.if_empty, "agreement": self.agreement}
+        return {**super().settings(tools), **own}
 
     def make(self, work: Work) -> None:
         """See `Step`."""

@@ -60,7 +60,7 @@ class VoteStep(Step):
     def read(cls, name: str, given: Settings) -> VoteStep:
         """From the pipeline file."""
         vote = given.take("vote", reading_of.text, "the name of a vote, such as count")
-        find_vote(vote)
+        find_vote(vote, given.where)
         members = given.take("of", reading_of.names, "names of steps that give masks")
         if len(set(members)) < len(members):
             raise InputError(f"{given.where}: of names a step twice; give it a weight of 2 instead")
