@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import singleout as face
+from singleout.cli.inputs import find_videos
 from singleout.exports import trackfile
 
 NUM_FRAMES, HEIGHT, WIDTH = 12, 64, 96
@@ -295,3 +296,11 @@ def test_more_objects_than_a_palette_holds(singleout, squares_file, tmp_path):
     assert asked.code == 2 and "error: --as davis: object id 300 does not fit" in asked.err
     assert (tmp_path / "out" / "masks" / "panoptic").is_dir()
     assert not (tmp_path / "out" / "masks" / "davis").exists()
+
+
+def test_a_folder_may_hold_videos_and_folders_of_frames(tmp_path):
+    for name in ("b.mp4", "a/0.png", "c/0.png", "notes/text.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+    assert find_videos([str(tmp_path)]) == [tmp_path / "a", tmp_path / "b.mp4", tmp_path / "c"]

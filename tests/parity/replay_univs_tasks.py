@@ -42,6 +42,8 @@ CASES = {
     "panoptic VOS (viposeg) from first-appearance masks": ("objects", "viposeg"),
     "referring video object segmentation": ("referring", None),
 }
+# What the official code calls the queries that say where an object is.
+QUERIES = {name: name for name in ("prompt", "learn", "prompt+learn")} | {"learn+prompt": "prompt+learn"}
 
 
 def claims(path: Path) -> bool:
@@ -123,9 +125,11 @@ def _options(golden: Golden, task: str, vocabulary: str | None) -> dict[str, Any
     """The effective settings of a golden under our names."""
     spec = golden.spec["effective"]
     test, masks, boxvis = spec["UniVS.TEST"], spec["MASK_FORMER.TEST"], spec["BoxVIS.TEST"]
-    known = {"VIDEO_UNIFIED_INFERENCE_QUERIES": "prompt", "VIDEO_UNIFIED_INFERENCE_ENABLE": True}
-    strange = [name for name, value in known.items() if test[name] != value]
-    if strange or test["DETECT_NEWLY_INTERVAL_FRAMES"] != 1 or test["ENABLED_PREV_VISUAL_PROMPTS_FOR_GROUNDING"]:
+    queries = test["VIDEO_UNIFIED_INFERENCE_QUERIES"]
+    known = queries in QUERIES and test["DETECT_NEWLY_INTERVAL_FRAMES"] == 1
+    # Without it, categories go through the older trackers.
+    known &= task in {"objects", "referring"} or test["VIDEO_UNIFIED_INFERENCE_ENABLE"]
+    if not known or test["ENABLED_PREV_VISUAL_PROMPTS_FOR_GROUNDING"]:
         raise CannotReplayError(f"unknown settings {test}")
     chosen: dict[str, Any] = {
         "mode": "published",
@@ -134,6 +138,7 @@ def _options(golden: Golden, task: str, vocabulary: str | None) -> dict[str, Any
         "longest": spec["MAX_SIZE_TEST"],
         "points": spec["UniVS"]["VISUAL_PROMPT_PIXELS_PER_IMAGE"],
         "memory": test["NUM_PREV_FRAMES_MEMORY"],
+        "queries": QUERIES[queries],
     }
     if spec["LSJ_AUG"]["SQUARE_ENABLED"]:
         chosen["square"] = spec["LSJ_AUG"]["IMAGE_SIZE"]

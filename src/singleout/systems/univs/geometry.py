@@ -74,9 +74,16 @@ class Geometry(geometry.Geometry):
             present[row] = (self.enlarge_part(masks[row][None])[1] > 0).any()
         return cells, present
 
-    def sharpness(self, masks: Tensor) -> Tensor:
-        """`quality` of masks (num, time, h, w) as they are at the size that the picture has in the network, (num,)."""
-        return torch.stack([quality(self.crop_part(*self.enlarge_part(mask, -CONFIDENT))[None])[0] for mask in masks])
+    def sharpness(self, masks: Tensor, *, padded: bool = False) -> Tensor:
+        """`quality` of masks (num, time, h, w) as they are at the size that the picture has in the network, (num,).
+
+        padded: what was filled up around it counts, too.
+        """
+        found = []
+        for mask in masks:
+            crop, part = self.enlarge_part(mask, -CONFIDENT)
+            found.append(quality((part if padded else self.crop_part(crop, part))[None])[0])
+        return torch.stack(found)
 
 
 class Nearest:

@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from singleout.systems.univs.geometry import Geometry
-from singleout.systems.univs.similarity import bi_softmax, boxes_of, consistency, likeness, quality
+from singleout.systems.univs.similarity import bi_softmax, boxes_of, consistency, likeness
 from singleout.systems.univs.values import Decoded
 
 _CONSISTENT = 0.5  # cosine that a prompt must keep to what is remembered of its object
@@ -86,7 +86,7 @@ def by_both(prompts: Heard, learnable: Heard, geometry: Geometry, *, corrected: 
 
     masks = mix(prompts.masks, learnable.masks)
     # What was filled up around the picture counts here, as published.
-    sharp = torch.stack([quality(geometry.enlarge(mask)[None])[0] for mask in masks])
+    sharp = geometry.sharpness(masks, padded=True)
     boxes, embeds = mix(prompts.boxes, learnable.boxes), mix(prompts.embeds, learnable.embeds)
     return Heard(masks, embeds, boxes, sharp, alike, (of_prompts + of_learnable) > 0)
 
@@ -97,7 +97,8 @@ def _overlaps(one: Heard, other: Heard, geometry: Geometry) -> Tensor:
     for row, sure in enumerate((one.sure & other.sure).tolist()):
         both = union = 0
         for place in range(one.masks.shape[1] if sure else 0):
-            mine, yours = (geometry.enlarge(each.masks[row, place][None]) > 0 for each in (one, other))
+            _, part = geometry.enlarge_part(torch.stack([one.masks[row, place], other.masks[row, place]]))
+            mine, yours = part > 0
             both += int((mine & yours).sum())
             union += int((mine | yours).sum())
         found.append(both / max(union, 1))

@@ -310,10 +310,14 @@ class ObjectTracker:
         self._logits[rows] += large
         self._scores[rows] = (heard.alike * heard.sharp).clamp(0, 1)[:, None]
         for place, row in enumerate(rows.tolist()):
+            before = self._embeds[row, -len(clip) :]
             if heard.sure[place]:
                 self._boxes[row] = heard.boxes[place]
-                before = self._embeds[row, -len(clip) :]
                 self._embeds[row, -len(clip) :] = joined_mean(before, heard.embeds[place])
+            elif not self.following.corrected:
+                # As published, an object that was not found is joined with nothing: what is remembered counts half.
+                self._boxes[row] = 0.0
+                self._embeds[row, -len(clip) :] = before / 2
             self._fill_stuff(row, 0, self.asked[self.places[row]].stuff, labels)
 
     def _heard(self, said: _Said, decoded: Decoded) -> Heard:

@@ -15,7 +15,6 @@ from singleout.systems.univs.contest import contest, segments_of
 from singleout.systems.univs.instances import Result
 from singleout.systems.univs.panoptic import Segments
 from singleout.systems.univs.picture_votes import PictureVotes
-from singleout.systems.univs.similarity import quality
 from singleout.systems.univs.stream import UniVSStream
 from singleout.tracks import FrameCodes
 from singleout.tracks import codes as run_length
@@ -45,7 +44,7 @@ class PictureStream(UniVSStream):
         assert decoded.logits is not None
         masks = decoded.masks()[:, 0]
         # What was filled up counts here, as published.
-        sharp = torch.cat([quality(self.geometry.enlarge(mask[None])) for mask in masks])
+        sharp = self.geometry.sharpness(masks[:, None], padded=True)
         seen = _Seen(masks, decoded.logits.sigmoid() * sharp[:, None])
         return seen.of(sharp > self.settings.stability) if self.settings.stability else seen
 
@@ -107,7 +106,7 @@ class PictureStream(UniVSStream):
         """Best first, without those whose box overlaps that of a better one of the same class by more than `limit`."""
         best, labels = seen.scores.max(1)
         order = best.argsort(descending=True, stable=True)
-        boxes = torch.cat([_box(self.geometry.crop(self.geometry.enlarge(mask[None]))) for mask in seen.masks[order]])
+        boxes = torch.stack([self._box(mask) for mask in seen.masks[order]])
         rivals = (_overlaps(boxes) > limit) & (labels[order][:, None] == labels[order])
         rivals, kept = rivals.cpu(), torch.ones(len(order), dtype=torch.bool)
         for place in range(len(order)):
@@ -115,14 +114,14 @@ class PictureStream(UniVSStream):
                 kept[place + 1 :] &= ~rivals[place, place + 1 :]
         return seen.of(order[kept.to(order.device)])
 
-
-def _box(mask: Tensor) -> Tensor:
-    """First and last column and row of a mask (1, height, width) where it is above 0: (1, 4); zeros if it is empty."""
-    inside = (mask[0] > 0).nonzero()
-    if not len(inside):
-        return mask.new_zeros(1, 4)
-    (top, left), (bottom, right) = inside.amin(0).tolist(), inside.amax(0).tolist()
-    return mask.new_tensor([[left, top, right, bottom]])
+    def _box(self, mask: Tensor) -> Tensor:
+        """First and last column and row of the picture where a mask (h, w) lies above 0, (4,); zeros if nowhere."""
+        (rows, columns), part = self.geometry.enlarge_part(mask[None])
+        inside = (self.geometry.crop_part((rows, columns), part)[0] > 0).nonzero()
+        if not len(inside):
+            return mask.new_zeros(4)
+        (top, left), (bottom, right) = inside.amin(0).tolist(), inside.amax(0).tolist()
+        return mask.new_tensor([left + columns.start, top + rows.start, right + columns.start, bottom + rows.start])
 
 
 def _overlaps(boxes: Tensor) -> Tensor:

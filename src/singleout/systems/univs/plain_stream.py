@@ -44,8 +44,9 @@ class PlainStream(UniVSStream):
 
     def _measure(self, masks: Tensor) -> Tensor:
         """Of the masks of a frame at the size in the network, the pixels that surely and that may be in: (2, num)."""
-        large = (self.geometry.crop(self.geometry.enlarge(mask[None])) for mask in masks)
-        counts = [[int((one > CONFIDENT).sum()), int((one > -CONFIDENT).sum())] for one in large]
+        geometry = self.geometry
+        parts = (geometry.crop_part(*geometry.enlarge_part(mask[None], -CONFIDENT)) for mask in masks)
+        counts = [[int((one > CONFIDENT).sum()), int((one > -CONFIDENT).sum())] for one in parts]
         return torch.tensor(counts, dtype=torch.float32).reshape(-1, 2).t()
 
     # Instances
