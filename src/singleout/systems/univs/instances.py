@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 _LEAST_SCORE = 0.005  # of a class for a result of its own
 _LIKELY_SCORE = 0.05
@@ -28,30 +29,29 @@ class WindowScores:
     """
 
     def __init__(self) -> None:
-        self._windows: list[tuple[Tensor, Tensor]] = []
+        self._total: Tensor | None = None
+        self._windows = self._before = torch.zeros(0)
 
     def add(self, scores: Tensor, seen: Tensor) -> None:
         """scores: (num_objects, num_names). seen: (num_objects,) bool, whether in any frame of the window."""
-        self._windows.append((scores, seen))
+        found = seen.float()
+        if self._total is None:
+            self._total, self._windows = torch.zeros_like(scores), torch.zeros_like(found)
+            steady = found
+        else:
+            # Objects that come later have no scores in earlier windows.
+            more = len(scores) - len(self._total)
+            self._total = F.pad(self._total, (0, 0, 0, more))
+            self._windows, self._before = (F.pad(each, (0, more)) for each in (self._windows, self._before))
+            steady = (self._before + found) / 2
+        weighted = scores * (found * steady)[:, None]
+        self._total = self._total + weighted
+        self._windows = self._windows + (weighted != 0).any(1)
+        self._before = found
 
     def result(self) -> Tensor:
         """The scores of all objects that there are by now: (num_objects, num_names)."""
-        if not self._windows:
-            return torch.zeros(0, 0)
-        count = len(self._windows[-1][0])
-        total: Tensor = torch.zeros_like(self._windows[-1][0])
-        windows = torch.zeros(count, 1, device=total.device)
-        before: Tensor | None = None
-        for scores, found in self._windows:
-            # Objects that came later have no scores in earlier windows.
-            missing = count - len(scores)
-            seen = torch.cat([found.float(), found.new_zeros(missing).float()])
-            steady = seen if before is None else (before + seen) / 2
-            weighted = torch.cat([scores, scores.new_zeros(missing, scores.shape[1])]) * (seen * steady)[:, None]
-            total += weighted
-            windows += (weighted != 0).any(1, keepdim=True)
-            before = seen
-        return total / windows.clamp(min=1)
+        return torch.zeros(0, 0) if self._total is None else self._total / self._windows.clamp(min=1)[:, None]
 
 
 def results_of(scores: Tensor, sharpness: Tensor, detections: int) -> list[Result]:
