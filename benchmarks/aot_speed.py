@@ -19,8 +19,8 @@ torch's own order.
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -29,7 +29,6 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -40,7 +39,7 @@ from singleout.systems.aot.inference import AOT
 from singleout.systems.aot.network import AOTNetwork
 from singleout.systems.aot.options import Options
 from singleout.systems.aot.tracker import Tracker
-from timing import median_ms
+from timing import Seconds, best, fixed_work
 
 HEIGHT, WIDTH = 480, 854
 # Seconds per frame and GiB at the most of the official code, by variant and remembered frames, on two threads.
@@ -49,12 +48,6 @@ REFERENCE = {
     "deaott": {1: (0.69, 1.05)},
 }
 PRODUCT_MS, CONVOLUTION_MS = 94.0, 75.0
-
-
-def calibration() -> tuple[float, float]:
-    """The fixed work, in milliseconds."""
-    square, maps, kernel = torch.randn(2048, 2048), torch.randn(1, 256, 90, 160), torch.randn(256, 256, 3, 3)
-    return median_ms(lambda: square @ square), median_ms(lambda: F.conv2d(maps, kernel, padding=1))
 
 
 def start(variant: str, options: Options) -> tuple[Tracker, np.ndarray]:
@@ -80,16 +73,16 @@ def remember(tracker: Tracker, count: int) -> None:
         store.load(filled, {**header, "stamps": [header["stamps"][0]] * count}, torch.device("cpu"))
 
 
-def measure(tracker: Tracker, frames: np.ndarray, repeat: int) -> tuple[float, float]:
-    """Seconds of the clock and of the processor for a frame: the best of some, after one that warms up."""
-    clock, work = [], []
-    for index in range(repeat + 1):
-        began, busy = time.perf_counter(), time.process_time()
-        tracker.see(frames[1 + index % 3])
+def next_frame(tracker: Tracker, frames: np.ndarray, repeat: int) -> Seconds:
+    """Of a frame: the best of some, after one that warms up."""
+    pictures = itertools.cycle(frames[1:])
+
+    def run() -> None:
+        tracker.see(next(pictures))
         tracker.commit()
-        clock.append(time.perf_counter() - began)
-        work.append(time.process_time() - busy)
-    return min(clock[1:]), min(work[1:])
+
+    run()
+    return best(run, repeat=repeat)
 
 
 def dense_window(query: Tensor, key: Tensor, value: Tensor, radius: int, relative: Relative) -> Tensor:
@@ -135,23 +128,20 @@ def compare(variant: str, stored: list[int], repeat: int, *, plain: bool, slower
     tracker, frames = start(variant, Options(gap=10**6))
     for count in stored:
         remember(tracker, count)
-        seconds, work = measure(tracker, frames, repeat)
+        taken = next_frame(tracker, frames, repeat)
         peak = peak_bytes() / 2**30
-        line = f"{variant:<10} {count:>3} remembered {seconds:6.2f} s {work:6.2f} CPU-s, peak {peak:4.2f} GiB"
+        line = f"{variant:<10} {count:>3} remembered {taken.clock:6.2f} s {taken.work:6.2f} CPU-s, peak {peak:4.2f} GiB"
         official = REFERENCE.get(variant, {}).get(count)
         if official is not None:
             expected = official[0] * slower
-            line += (
-                f"; official {official[0]:.2f} s, here about {expected:.2f} s: {expected / seconds:.2f} times faster"
-            )
-            line += f", peak {official[1]} GiB"
+            line += f"; official {official[0]:.2f} s, here about {expected:.2f} s, peak {official[1]} GiB: "
+            line += f"{expected / taken.clock:.2f} times faster"
         print(line, flush=True)
         if plain:
             with plain_steps():
-                slow = measure(tracker, frames, 1)
-            print(
-                f"{'':<10} plain path {slow[0]:10.2f} s {slow[1]:6.2f} CPU-s: {slow[0] / seconds:.2f} times", flush=True
-            )
+                slow = next_frame(tracker, frames, 1)
+            times = slow.clock / taken.clock
+            print(f"{'':<10} plain path {slow.clock:10.2f} s {slow.work:6.2f} CPU-s: {times:.2f} times", flush=True)
 
 
 def main() -> None:
@@ -164,14 +154,14 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="measure the plain path as well")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    product, convolution = calibration()
+    product, convolution = fixed_work()
     slower = (product / PRODUCT_MS + convolution / CONVOLUTION_MS) / 2
     print(f"{asked.threads} threads; matrix product {product:.0f} ms, convolution {convolution:.0f} ms: x {slower:.2f}")
     variants = [asked.variant] if asked.variant else list(REFERENCE)
     for variant in variants:
         stored = asked.stored or sorted(REFERENCE.get(variant, {1: None}))
         compare(variant, stored, asked.repeat, plain=asked.plain, slower=slower)
-    product, convolution = calibration()
+    product, convolution = fixed_work()
     print(f"after: matrix product {product:.0f} ms, convolution {convolution:.0f} ms")
 
 

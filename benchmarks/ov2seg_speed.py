@@ -21,9 +21,8 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,7 @@ from singleout.systems.ov2seg.inference import OV2Seg, OV2SegStream
 from singleout.systems.ov2seg.network import OV2SegNetwork
 from singleout.systems.ov2seg.values import Seen, name_logits
 from singleout.systems.ov2seg.watch import Verdict, Watch
-from timing import Stopwatch, calibration, plain_steps
+from timing import Stopwatch, calibration, measure, plain_steps
 
 Frames = np.ndarray
 
@@ -91,18 +90,6 @@ def plain_attention() -> Iterator[None]:
 
     with patch.object(networks, "hide_outside", resized):
         yield
-
-
-def measure(name: str, run: Callable[[], object], frames: int, repeat: int) -> float:
-    """Print and return the clock's seconds per frame, those of the best run."""
-    clock, used = [], []
-    for _ in range(repeat):
-        start, began = time.perf_counter(), time.process_time()
-        run()
-        clock.append((time.perf_counter() - start) / frames)
-        used.append((time.process_time() - began) / frames)
-    print(f"{name:<42} {min(clock):7.3f} s {min(used):7.3f} CPU-s per frame", flush=True)
-    return min(clock)
 
 
 def read_frames(asked: argparse.Namespace) -> Frames:
@@ -152,17 +139,13 @@ def main() -> None:
         np.save(many, rows[: asked.names])
         np.save(few, rows[: asked.few])
         whole(system, frames[:2], few, asked.few, asked.short)
-        with ExitStack() as stack:
-            for stage, (owner, name) in stages.items():
-                stack.enter_context(patch.object(owner, name, watch.around(stage, getattr(owner, name))))
+        with watch.on(stages):
             run_all = partial(whole, system, frames, many, asked.names, asked.short)
-            all_names = measure("whole", run_all, count, asked.repeat)
-        for stage, (clock, used) in watch.seconds.items():
-            runs = count * asked.repeat
-            print(f"    {stage:<38} {clock / runs:7.3f} s {used / runs:7.3f} CPU-s per frame")
+            all_names = measure("whole", run_all, "frame", repeat=asked.repeat, parts=count)
+        watch.tell("frame", count * asked.repeat)
         run_few = partial(whole, system, frames, few, asked.few, asked.short)
-        some_names = measure(f"whole, {asked.few} names", run_few, count, asked.repeat)
-        print(f"{asked.names} names cost {all_names / some_names:.2f} times what {asked.few} cost")
+        some_names = measure(f"whole, {asked.few} names", run_few, "frame", repeat=asked.repeat, parts=count)
+        print(f"{asked.names} names cost {all_names.clock / some_names.clock:.2f} times what {asked.few} cost")
         print(f"peak memory {peak_bytes() / 2**30:.1f} GiB")
     if asked.plain:
         compare_with_plain(network, frames, torch.from_numpy(rows), asked.short)
@@ -175,11 +158,12 @@ def compare_with_plain(network: OV2SegNetwork, frames: Frames, classifier: Tenso
     count = len(frames)
     with torch.inference_mode():
         ours = network(prepared)
-        quick = measure("the network alone", lambda: network(prepared), count, 1)
-    slow = measure("plain path, the network alone", lambda: plain(network, prepared, classifier), count, 1)
+        quick = measure("the network alone", lambda: network(prepared), "frame", parts=count)
+    slow = measure("plain path, the network alone", lambda: plain(network, prepared, classifier), "frame", parts=count)
     theirs = plain(network, prepared[:1], classifier)
     apart = float((ours[0].spoken - theirs[0].spoken).abs().max() / theirs[0].spoken.abs().max())
-    print(f"against the plain path: {slow / quick:.2f} times; directions differ by {apart:.1e} of their largest value")
+    times = slow.clock / quick.clock
+    print(f"against the plain path: {times:.2f} times; directions differ by {apart:.1e} of their largest value")
     print(f"peak memory with the plain path {peak_bytes() / 2**30:.1f} GiB")
 
 

@@ -19,12 +19,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -43,7 +40,7 @@ from singleout.systems.ovseg.inference import OVSeg
 from singleout.systems.ovseg.network import OVSegNetwork
 from singleout.systems.ovseg.options import PRECISIONS, Options
 from singleout.systems.ovseg.pictures import Rules, Seen, judge, look, paint
-from timing import Stopwatch, calibration, plain_steps
+from timing import Stages, Stopwatch, calibration, measure, plain_steps
 
 SIZE = (480, 854)
 
@@ -76,18 +73,6 @@ def plain_labels(canvas: Canvas) -> ClassMap:
     return ClassMap(best.indices, best.values / whole.sum(0), whole[0] == 0)
 
 
-def measure(name: str, run: Callable[[], object], repeat: int) -> float:
-    """Print and return the clock's seconds of the best run."""
-    clock, used = [], []
-    for _ in range(repeat):
-        start, began = time.perf_counter(), time.process_time()
-        run()
-        clock.append(time.perf_counter() - start)
-        used.append(time.process_time() - began)
-    print(f"{name:<34} {min(clock):8.2f} s {min(used):8.2f} CPU-s", flush=True)
-    return min(clock)
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
@@ -118,7 +103,7 @@ def main() -> None:
     )
     print(calibration())
     watch = Stopwatch()
-    stages: dict[str, tuple[Any, str]] = {
+    stages: Stages = {
         "backbone": (network.backbone, "forward"),
         "pixel decoder": (network.pixel_decoder, "forward"),
         "transformer": (network.decoder, "forward"),
@@ -127,13 +112,10 @@ def main() -> None:
     }
     with torch.inference_mode():
         judge(network, with_regions(look(network, frame, config.size, config.longest), 16), rows, rules)
-        with ExitStack() as stack:
-            for stage, (owner, name) in stages.items():
-                stack.enter_context(patch.object(owner, name, watch.around(stage, getattr(owner, name))))
-            own: list[ClassMap] = []
-            ours = measure("a picture", lambda: own.append(whole(rules)), asked.repeat)
-        for stage, (clock, used) in watch.seconds.items():
-            print(f"    {stage:<30} {clock / asked.repeat:8.2f} s {used / asked.repeat:8.2f} CPU-s")
+        own: list[ClassMap] = []
+        with watch.on(stages):
+            ours = measure("a picture", lambda: own.append(whole(rules)), "picture", repeat=asked.repeat)
+        watch.tell("picture", asked.repeat)
     print(f"peak memory {peak_bytes() / 2**30:.2f} GiB")
     if asked.plain:
         with ExitStack() as stack:
@@ -142,9 +124,9 @@ def main() -> None:
             stack.enter_context(patch.object(Canvas, "labels", plain_labels))
             together = replace(rules, batch=asked.regions, rough=False)
             others: list[ClassMap] = []
-            slow = measure("plain path, a picture", lambda: others.append(whole(together)), 1)
+            slow = measure("plain path, a picture", lambda: others.append(whole(together)), "picture")
         alike = float((own[0].labels == others[0].labels).float().mean())
-        print(f"against the plain path: {slow / ours:.2f} times; {alike:.3%} of its pixels have our class")
+        print(f"against the plain path: {slow.clock / ours.clock:.2f} times; {alike:.3%} of its pixels have our class")
         print(f"peak memory with the plain path {peak_bytes() / 2**30:.2f} GiB")
     print(calibration())
 

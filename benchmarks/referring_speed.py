@@ -18,12 +18,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +40,7 @@ from singleout.systems.referformer.network import ReferFormerNetwork
 from singleout.systems.soc.config import VARIANTS as SOC_VARIANTS
 from singleout.systems.soc.inference import Soc
 from singleout.systems.soc.network import SocNetwork
-from timing import Stopwatch, calibration, plain_steps
+from timing import Seconds, Stopwatch, calibration, measure, plain_steps
 
 SENTENCE = (0, 627, 2335, 878, 15, 5, 235, 2)
 STAGES = ("prepare", "look", "read", "_targets", "_decode", "_voices", "_pyramid")  # _targets is a part of _decode
@@ -63,12 +60,6 @@ def shared(system: SentenceSegmenter, frames: Frames, token_ids: Sequence[Sequen
             _ = probabilities(masks, frames[0].shape[:2]) > 0.5
 
 
-def one_by_one(system: SentenceSegmenter, frames: Frames, token_ids: Sequence[Sequence[int]]) -> None:
-    """The same for each sentence by itself."""
-    for ids in token_ids:
-        shared(system, frames, [ids])
-
-
 def plain(system: SentenceSegmenter, frames: Frames, token_ids: Sequence[Sequence[int]]) -> None:
     """Each sentence by itself, with nothing shared or left out."""
     options = system.options
@@ -82,17 +73,12 @@ def plain(system: SentenceSegmenter, frames: Frames, token_ids: Sequence[Sequenc
         _ = probabilities(found.masks[0, :, query], frames[0].shape[:2]) > 0.5
 
 
-def measure(name: str, run: Callable[[], None], count: int, repeat: int) -> float:
-    """Print and return the processor's seconds per frame and sentence: the best run after one that warms up."""
+def warm(name: str, run: Callable[[], None], count: int, repeat: int, watch: Stopwatch | None = None) -> Seconds:
+    """`measure` after a run that warms up, of which watch forgets what it saw."""
     run()
-    clock, work = [], []
-    for _ in range(repeat):
-        start, began = time.perf_counter(), time.process_time()
-        run()
-        clock.append((time.perf_counter() - start) / count)
-        work.append((time.process_time() - began) / count)
-    print(f"{name:<42} {min(clock):7.2f} s {min(work):7.2f} CPU-s per frame and sentence", flush=True)
-    return min(work)
+    if watch is not None:
+        watch.forget()
+    return measure(name, run, "frame and sentence", repeat=repeat, parts=count)
 
 
 def main() -> None:
@@ -119,28 +105,21 @@ def main() -> None:
     several = [(*SENTENCE[:-1], 100 + number, 2) for number in range(asked.sentences)]
     print(f"{asked.system}/{variant}, {asked.frames} frames, {asked.threads} threads; {calibration()}")
 
-    watch = Stopwatch()
-    with ExitStack() as stack:
-        for stage in STAGES:
-            home: Any = network if hasattr(network, stage) else sys.modules["singleout.referring.segmenter"]
-            stack.enter_context(patch.object(home, stage, watch.around(stage, getattr(home, stage))))
-        one = measure("one sentence", lambda: shared(system, frames, [SENTENCE]), len(frames), asked.repeat)
-    for stage, (clock, work) in watch.seconds.items():
-        runs = len(frames) * (asked.repeat + 1)
-        print(f"    {stage.strip('_'):<38} {clock / runs:7.2f} s {work / runs:7.2f} CPU-s per frame")
+    watch, stages = Stopwatch(), {}
+    for stage in STAGES:
+        home: Any = network if hasattr(network, stage) else sys.modules["singleout.referring.segmenter"]
+        stages[stage.strip("_")] = (home, stage)
+    with watch.on(stages):
+        one = warm("one sentence", lambda: shared(system, frames, [SENTENCE]), len(frames), asked.repeat, watch)
+    watch.tell("frame", len(frames) * asked.repeat)
     count = len(frames) * asked.sentences
-    many = measure(f"{asked.sentences} sentences", lambda: shared(system, frames, several), count, asked.repeat)
-    apart = measure(
-        f"{asked.sentences} sentences one by one",
-        lambda: one_by_one(system, frames, several),
-        count,
-        asked.repeat,
-    )
-    print(f"peak memory {peak_bytes() / 2**30:.1f} GiB; sharing: {apart / many:.2f} times faster per sentence")
+    many = warm(f"{asked.sentences} sentences", lambda: shared(system, frames, several), count, asked.repeat)
+    print(f"peak memory {peak_bytes() / 2**30:.1f} GiB; sharing: {one.work / many.work:.2f} times faster per sentence")
     if asked.plain:
         with plain_steps():
-            slow = measure("plain path, one sentence", lambda: plain(system, frames, [SENTENCE]), len(frames), 1)
-        print(f"against the plain path: {slow / one:.2f} times, {slow / many:.2f} with {asked.sentences} sentences")
+            slow = warm("plain path, one sentence", lambda: plain(system, frames, [SENTENCE]), len(frames), 1)
+        times, shares = slow.work / one.work, slow.work / many.work
+        print(f"against the plain path: {times:.2f} times, {shares:.2f} with {asked.sentences} sentences")
     print(calibration())
 
 

@@ -20,12 +20,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -43,7 +41,7 @@ from singleout.systems.univs.config import VARIANTS
 from singleout.systems.univs.network import UniVSNetwork
 from singleout.systems.univs.values import Decoded, DensePrompts, FrameFeatures, Prompts, read_masks
 from singleout.systems.univs.visual_prompts import Dice, points_of_masks
-from timing import Stopwatch, calibration, plain_steps
+from timing import Stages, Stopwatch, calibration, measure, plain_steps
 
 
 @dataclass(frozen=True)
@@ -139,18 +137,6 @@ def _talk(layer: MaskedDecoderLayer, queries: Tensor, positions: Tensor, groups:
     return out
 
 
-def measure(name: str, run: Callable[[], object], clips: int, repeat: int) -> float:
-    """Print and return the processor's seconds per clip, those of the best run."""
-    clock, used = [], []
-    for _ in range(repeat):
-        start, began = time.perf_counter(), time.process_time()
-        run()
-        clock.append((time.perf_counter() - start) / clips)
-        used.append((time.process_time() - began) / clips)
-    print(f"{name:<42} {min(clock):7.2f} s {min(used):7.2f} CPU-s per clip", flush=True)
-    return min(used)
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
@@ -186,33 +172,36 @@ def main() -> None:
     print(calibration())
 
     watch = Stopwatch()
-    stages: dict[str, tuple[Any, str]] = {
+    stages: Stages = {
         "backbone": (network.backbone, "forward"),
         "pixel decoder": (network.pixel_decoder, "forward"),
+        "keys": (network.decoder, "keys"),
+        "decoder": (network, "decode"),
+        "read masks": (Decoded, "masks"),
     }
-    stages |= {"keys": (network.decoder, "keys"), "decoder": (network, "decode"), "read masks": (Decoded, "masks")}
     with torch.inference_mode():
         first = network.encode(work.frames[: work.length])
         shared(network, work, first)
-        with ExitStack() as stack:
-            for stage, (owner, name) in stages.items():
-                stack.enter_context(patch.object(owner, name, watch.around(stage, getattr(owner, name))))
+        clips = work.num_clips - 1
+        with watch.on(stages):
             each = measure(
-                "a clip with one new frame", lambda: shared(network, work, first), work.num_clips - 1, asked.repeat
+                "a clip with one new frame",
+                lambda: shared(network, work, first),
+                "clip",
+                repeat=asked.repeat,
+                parts=clips,
             )
-        for stage, (clock, used) in watch.seconds.items():
-            runs = (work.num_clips - 1) * asked.repeat
-            print(f"    {stage:<38} {clock / runs:7.2f} s {used / runs:7.2f} CPU-s per clip")
-        whole = measure("a clip whose frames are all new", lambda: apart(network, work, 0), 1, asked.repeat)
-    print(f"peak memory {peak_bytes() / 2**30:.1f} GiB; sharing frames: {whole / each:.2f} times faster")
+        watch.tell("clip", clips * asked.repeat)
+        whole = measure("a clip whose frames are all new", lambda: apart(network, work, 0), "clip", repeat=asked.repeat)
+    print(f"peak memory {peak_bytes() / 2**30:.1f} GiB; sharing frames: {whole.work / each.work:.2f} times faster")
     if asked.plain:
         with torch.inference_mode():
             ours = apart(network, work, 0).masks()
         with plain_steps(), plain_decoder():
-            slow = measure("plain path, a clip", lambda: apart(network, work, 0), 1, 1)
+            slow = measure("plain path, a clip", lambda: apart(network, work, 0), "clip")
             theirs = apart(network, work, 0).masks()
         apart_by = float((ours - theirs).abs().max() / theirs.abs().max())
-        print(f"against the plain path: {slow / whole:.2f} times, {slow / each:.2f} with sharing")
+        print(f"against the plain path: {slow.work / whole.work:.2f} times, {slow.work / each.work:.2f} with sharing")
         print(f"its masks differ from ours by {apart_by:.1e} of their largest value")
         print(f"peak memory with the plain path {peak_bytes() / 2**30:.1f} GiB")
     print(calibration())
