@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from singleout.nn.backbones.window_rows import Axes, RowOfWindows, padded_size
 from singleout.nn.linear import is_fast, linear
 from singleout.nn.mlp import by_rows
 from singleout.nn.threads import side_by_side
-
-Axes = tuple[int, int, int]  # time, height, width
 
 
 @lru_cache(maxsize=16)
@@ -51,22 +50,38 @@ class WindowAttention(nn.Module):
         index = relative_index(self.window)[:num_tokens, :num_tokens].to(self.relative_position_bias_table.device)
         return self.relative_position_bias_table[index].permute(2, 0, 1)
 
-    def forward(self, x: Tensor, shift: Axes, ends: tuple[bool, bool, bool], biases: Biases) -> Tensor:
-        """x: (batch, *grid of windows, tokens, width), of a map or some of its rows of windows.
+    def forward(self, x: Tensor, shift: Axes, biases: Biases) -> Tensor:
+        """x: (batch, *grid of windows, tokens, width), all of a map; see `attend`."""
+        seen = self.attend(linear(x, self.qkv.weight, self.qkv.bias), shift, (True, True, True), biases)
+        return linear(seen, self.proj.weight, self.proj.bias)
 
-        shift: by how much the map was shifted. ends: for each axis whether the last windows here are the map's last,
-        which hold both ends of it where it is shifted.
+    def attend(
+        self,
+        projected: Tensor,
+        shift: Axes,
+        ends: tuple[bool, bool, bool],
+        biases: Biases,
+        asked: Tensor | None = None,
+    ) -> Tensor:
+        """What each token sees, (batch, *grid, tokens, width), before the last projection.
+
+        projected: queries, keys and values, (batch, *grid, tokens, 3 * width). shift: by how much the map was shifted.
+        ends: for each axis whether the last windows here are the map's last, which hold both ends of it where it is
+        shifted. asked: places of the tokens of a window that matter, (num,); None for all of them.
         """
-        projected = linear(x, self.qkv.weight, self.qkv.bias).unflatten(-1, (3, self.num_heads, -1))
-        out = torch.empty_like(x, dtype=projected.dtype)
-        axes = [_apart(*one) for one in zip(x.shape[1:4], shift, ends, strict=True)]
+        parts = projected.unflatten(-1, (3, self.num_heads, -1))
+        width, num = projected.shape[-1] // 3, projected.shape[4] if asked is None else len(asked)
+        out = projected.new_empty(*projected.shape[:4], num, width)
+        axes = [_apart(*one) for one in zip(projected.shape[1:4], shift, ends, strict=True)]
         for (times, after), (rows, below), (columns, right) in product(*axes):
-            some = projected[:, times, rows, columns]
+            some = parts[:, times, rows, columns]
             query, key, value = (some[..., part, :, :].flatten(0, 3).transpose(1, 2) for part in range(3))
             bias = biases((after, below, right)).to(query.dtype)
+            if asked is not None:
+                query, bias = query[:, :, asked], bias[:, :, asked]
             seen = F.scaled_dot_product_attention(query, key, value, bias)
-            out[:, times, rows, columns] = seen.transpose(1, 2).flatten(2).view(*some.shape[:5], -1)
-        return linear(out, self.proj.weight, self.proj.bias)
+            out[:, times, rows, columns] = seen.transpose(1, 2).flatten(2).view(*some.shape[:4], num, width)
+        return out
 
 
 def _apart(count: int, shift: int, end: bool) -> list[tuple[slice, int]]:
@@ -171,9 +186,9 @@ class WindowBlock(nn.Module):
 
     def forward(self, x: Tensor, window: Axes, shift: Axes) -> Tensor:
         """x: (batch, time, height, width, channels)."""
-        x = x + self.drop_path(self._attend(self.norm1(x), window, shift))
         if is_fast(x):
-            return self.mlp.after(self.norm2, x)
+            return self.mlp.after(self.norm2, self._row_by_row(x.contiguous(), window, shift))
+        x = x + self.drop_path(self._attend(self.norm1(x), window, shift))
         out: Tensor = x + self.drop_path(self.mlp(self.norm2(x)))
         return out
 
@@ -186,30 +201,31 @@ class WindowBlock(nn.Module):
         if any(shift):
             x = x.roll([-step for step in shift], dims=(1, 2, 3))
         biases = Biases(self.attn, window)
-        if is_fast(x):
-            x = self._row_by_row(x, window, shift, biases)
-        else:
-            x = from_windows(self.attn(to_windows(x, window), shift, (True, True, True), biases), window)
+        x = from_windows(self.attn(to_windows(x, window), shift, biases), window)
         if any(shift):
             x = x.roll(list(shift), dims=(1, 2, 3))
         return x[:, :time, :height, :width]
 
-    def _row_by_row(self, x: Tensor, window: Axes, shift: Axes, biases: Biases) -> Tensor:
-        """One row of windows after the other, so that what is worked on stays in the cache and memory is small."""
-        out = torch.empty_like(x)
+    def _row_by_row(self, x: Tensor, window: Axes, shift: Axes) -> Tensor:
+        """x and what it sees, one row of windows after the other.
 
-        def run(part: tuple[int, int]) -> None:
-            time, row = part
-            here = (slice(None), slice(time, time + window[0]), slice(row, row + window[1]))
-            ends = (time + window[0] == x.shape[1], row + window[1] == x.shape[2], True)
-            out[here] = from_windows(self.attn(to_windows(x[here], window), shift, ends, biases), window)
+        So what is worked on stays in the cache, the map is neither padded nor rolled, and zeros are never projected.
+        """
+        biases, rows, out = Biases(self.attn, window), x.flatten(0, 3), torch.empty_like(x)
+        size = (x.shape[1], x.shape[2], x.shape[3])
+        grid = [whole // part for whole, part in zip(padded_size(size, window), window, strict=True)]
 
-        parts = list(product(range(0, x.shape[1], window[0]), range(0, x.shape[2], window[1])))
-        deque(side_by_side(run, parts, x.device), maxlen=0)
+        def run(place: tuple[int, int]) -> None:
+            row = RowOfWindows.of(x, window, shift, place)
+            tokens = rows.index_select(0, row.tokens)
+            projected = linear(self.norm1(tokens), self.attn.qkv.weight, self.attn.qkv.bias)
+            projected = row.spread(projected, self.attn.qkv.bias).view(len(x), 1, 1, grid[2], math.prod(window), -1)
+            ends = (place[0] == grid[0] - 1, place[1] == grid[1] - 1, True)
+            seen = self.attn.attend(projected, shift, ends, biases, row.asked).flatten(0, 4)
+            seen = seen if row.kept is None else seen[row.kept]
+            seen = linear(seen, self.attn.proj.weight, self.attn.proj.bias, add=tokens)
+            out.flatten(0, 3).index_copy_(0, row.tokens, seen)
+
+        places = list(product(range(grid[0]), range(grid[1])))
+        deque(side_by_side(run, places, x.device), maxlen=0)
         return out
-
-
-def padded_size(size: Axes, window: Axes) -> Axes:
-    """The size rounded up to multiples of the window."""
-    time, height, width = (-(-whole // part) * part for whole, part in zip(size, window, strict=True))
-    return time, height, width
