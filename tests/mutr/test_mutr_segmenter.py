@@ -7,22 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.mutr.tiny import TINY, tiny_network
+from tests import sentence_systems
+from tests.drawn_clips import HEIGHT, draw_clip
+from tests.mutr.tiny import tiny_network
 from tests.parity.weights import shapes_of
-from tests.referformer.tiny import HEIGHT, SENTENCES, WIDTH, draw_clip, soft
+from tests.sentence_systems import PHRASES, SENTENCES, SMALL, soft
 
 from singleout.errors import InputError
-from singleout.nn.text.tokens import pad_tokens
-from singleout.prompts import Phrase
-from singleout.referring.pictures import prepare
 from singleout.systems.catalog import find_system, system_names
 from singleout.systems.mutr import SYSTEM
 from singleout.systems.mutr.inference import Mutr
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 LISTINGS = sorted(path for part in ("referformer", "mutr") for path in (GOLDENS / part).glob("keys-*.json"))
-PHRASES = [Phrase("the round thing"), Phrase("the square")]
-SMALL = {"token_ids": SENTENCES, "size": HEIGHT}
 
 
 @pytest.fixture(scope="module")
@@ -36,31 +33,15 @@ def video() -> np.ndarray:
 
 
 def test_many_sentences_share_the_frames_and_answer_as_each_does_alone(system, video):
-    together = soft(system, video, PHRASES, **SMALL)
-    for place, phrase in enumerate(PHRASES):
-        alone = soft(system, video, [phrase], token_ids=SENTENCES[place : place + 1], size=HEIGHT)
-        np.testing.assert_allclose(together[:, place], alone[:, 0], atol=1e-4)
+    sentence_systems.sentences_answer_as_alone(system, video)
 
 
 def test_the_parts_that_frames_go_through_in_make_no_difference(system, video):
-    answers = []
-    for rows in (1, 3, 100):
-        system.network.rows_at_once = rows
-        answers.append(soft(system, video, PHRASES, mode="whole", **SMALL))
-    del system.network.rows_at_once
-    np.testing.assert_allclose(answers[1], answers[0], atol=1e-4)
-    np.testing.assert_allclose(answers[2], answers[0], atol=1e-4)
+    sentence_systems.parts_make_no_difference(system, video)
 
 
 def test_the_short_way_to_the_best_query_gives_the_masks_of_the_long_way(system, video):
-    network, size = system.network, (HEIGHT, WIDTH)
-    with torch.no_grad():
-        sight = network.look(prepare(video[:3], size)[None])
-        sentences = network.read(*pad_tokens(SENTENCES, TINY.text.pad_id))
-        short, whole = network.answer(sight, sentences, [size]), network(sight, sentences, [size] * 2)
-    rows = torch.arange(2)
-    torch.testing.assert_close(short.masks, whole.masks[rows, :, short.query], rtol=1e-4, atol=1e-3)
-    torch.testing.assert_close(short.logits, whole.logits)
+    _, whole = sentence_systems.short_way_is_the_long_way(system, video[:3])
     assert not whole.earlier, "evaluation has one layer of outputs"
 
 
@@ -70,26 +51,14 @@ def test_all_frames_have_one_score(system, video):
 
 
 def test_what_a_frame_says_depends_on_all_frames(system, video):
-    """The words and the queries see the whole video, so another end changes the beginning."""
-    other = video.copy()
-    other[-1] = 0
-    first, second = (soft(system, frames, PHRASES, mode="whole", **SMALL)[0] for frames in (video, other))
-    assert np.abs(first - second).max() > 1e-4
+    """The words and the queries see the whole video."""
+    sentence_systems.all_frames_count(system, video)
 
 
 def test_the_corrected_evaluation_reads_the_last_layer(system, video):
-    network, size = system.network, (HEIGHT, WIDTH)
-    with torch.no_grad():
-        sight = network.look(prepare(video[:2], size)[None])
-        sentences = network.read(*pad_tokens(SENTENCES, TINY.text.pad_id))
-        published = network.answer(sight, sentences, [size])
-        corrected = network.answer(sight, sentences, [size], corrected=True)
-        layers = network(sight, sentences, [size] * 2, every_layer=True)
+    published, corrected, layers = sentence_systems.correcting_changes_masks(system, video)
     torch.testing.assert_close(published.boxes, layers.earlier[0].boxes)
-    torch.testing.assert_close(corrected.boxes, layers.boxes)
     assert not torch.allclose(published.boxes, corrected.boxes)
-    found = soft(system, video, PHRASES, **SMALL), soft(system, video, PHRASES, corrected=True, **SMALL)
-    assert np.abs(found[0] - found[1]).max() > 1e-4
 
 
 def test_soft_answers_are_the_masks_before_the_threshold(system, video):

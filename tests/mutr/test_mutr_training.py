@@ -6,30 +6,9 @@ from dataclasses import replace
 
 import torch
 from tests.mutr.tiny import TINY, tiny_network
-from tests.referformer.tiny import HEIGHT, SENTENCES, WIDTH, draw_clip
+from tests.sentence_systems import TARGETS, step, videos_of_a_batch_are_apart
 
-from singleout.nn.text.tokens import pad_tokens
-from singleout.referring.pictures import prepare
-from singleout.systems.mutr.losses import Target, losses_of, total
-from singleout.systems.mutr.network import MutrNetwork
-
-SIZES = [(HEIGHT, WIDTH)] * 2
-CLIPS = [draw_clip(2), draw_clip(3)]
-TARGETS = [
-    Target(
-        torch.from_numpy(clip.masks),
-        torch.from_numpy(clip.boxes),
-        torch.ones(len(clip.masks), dtype=torch.bool),
-        torch.zeros(len(clip.masks), dtype=torch.int64),
-    )
-    for clip in CLIPS
-]
-
-
-def step(network: MutrNetwork, videos: list[int], *, every_layer: bool = True):
-    frames = torch.stack([prepare(CLIPS[video].frames, (HEIGHT, WIDTH)) for video in videos])
-    sentences = network.read(*pad_tokens([SENTENCES[video] for video in videos], TINY.text.pad_id))
-    return network(network.look(frames), sentences, [SIZES[video] for video in videos], every_layer=every_layer)
+from singleout.systems.mutr.losses import losses_of, total
 
 
 def test_the_losses_fall_and_train_both_modules():
@@ -37,7 +16,7 @@ def test_the_losses_fall_and_train_both_modules():
     optimiser = torch.optim.AdamW(network.parameters(), lr=5e-4)
     seen = []
     for _ in range(8):
-        found = step(network, [0, 1])
+        found = step(network)
         assert len(found.earlier) == TINY.decoder_layers - 1
         losses, _ = losses_of(found, TARGETS, num_seen=6)
         loss = total(losses)
@@ -55,13 +34,8 @@ def test_the_losses_fall_and_train_both_modules():
 
 @torch.no_grad()
 def test_videos_of_a_batch_are_mixed_as_published_unless_asked_otherwise():
-    mixing, apart = tiny_network(), tiny_network(replace(TINY, mixes_videos=False))
-    single = [step(mixing, [video]) for video in (0, 1)]
-    both = step(apart, [0, 1])
-    for video, alone in enumerate(single):
-        torch.testing.assert_close(both.logits[video], alone.logits[0], rtol=1e-3, atol=1e-4)
-        torch.testing.assert_close(both.boxes[video], alone.boxes[0], rtol=1e-3, atol=1e-4)
-    mixed = step(mixing, [0, 1])
+    both = videos_of_a_batch_are_apart(tiny_network(replace(TINY, mixes_videos=False)))
+    mixed = step(tiny_network())
     # Rows take the results of the two sequences in turn: frames of a video differ, and video 1 begins with the second.
     torch.testing.assert_close(mixed.logits[0, 0], mixed.logits[0, 2])
     torch.testing.assert_close(mixed.logits[0, 1], mixed.logits[1, 0])

@@ -6,6 +6,7 @@ from dataclasses import fields
 
 import torch
 from tests.referformer.tiny import TINY as REFERFORMER
+from tests.sentence_systems import move_boxes
 
 from singleout.nn.referring.config import ReferringConfig
 from singleout.systems.mutr.config import MutrConfig
@@ -15,9 +16,8 @@ TINY = MutrConfig(**{one.name: getattr(REFERFORMER, one.name) for one in fields(
 
 
 def tiny_network(config: MutrConfig = TINY, seed: int = 0) -> MutrNetwork:
-    """Random weights, the same for the same seed; boxes move from layer to layer, which at the start they do not."""
+    """Random weights, the same for the same seed; boxes move."""
     torch.manual_seed(seed)
     network = MutrNetwork(config).eval()
-    for head in network.box_heads:
-        torch.nn.init.normal_(head.layers[-1].weight, std=0.1)
+    move_boxes(network)
     return network

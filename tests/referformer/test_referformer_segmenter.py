@@ -7,18 +7,17 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from tests.referformer.tiny import HEIGHT, SENTENCES, TINY, WIDTH, draw_clip, soft, tiny_network
+from tests import sentence_systems
+from tests.drawn_clips import HEIGHT, WIDTH, draw_clip
+from tests.referformer.tiny import TINY, tiny_network
+from tests.sentence_systems import PHRASES, SMALL, read, soft
 
 from singleout.errors import InputError
-from singleout.nn.text.tokens import pad_tokens
 from singleout.prompts import Box, Phrase
-from singleout.referring.pictures import network_size, picture_masks, prepare
+from singleout.referring.pictures import network_size, picture_masks
 from singleout.systems.referformer import SYSTEM
 from singleout.systems.referformer.checkpoint import load_network
 from singleout.systems.referformer.inference import ReferFormer
-
-PHRASES = [Phrase("the round thing"), Phrase("the square")]
-SMALL = {"token_ids": SENTENCES, "size": HEIGHT}
 
 
 @pytest.fixture(scope="module")
@@ -32,30 +31,15 @@ def video() -> np.ndarray:
 
 
 def test_many_sentences_share_the_frames_and_answer_as_each_does_alone(system, video):
-    together = soft(system, video, PHRASES, **SMALL)
-    for place, phrase in enumerate(PHRASES):
-        alone = soft(system, video, [phrase], token_ids=SENTENCES[place : place + 1], size=HEIGHT)
-        np.testing.assert_allclose(together[:, place], alone[:, 0], atol=1e-4)
+    sentence_systems.sentences_answer_as_alone(system, video)
 
 
 def test_the_parts_that_frames_go_through_in_make_no_difference(system, video):
-    found = soft(system, video, PHRASES, mode="whole", **SMALL)
-    system.network.rows_at_once = 1
-    try:
-        np.testing.assert_allclose(soft(system, video, PHRASES, mode="whole", **SMALL), found, atol=1e-4)
-    finally:
-        del system.network.rows_at_once
+    sentence_systems.parts_make_no_difference(system, video)
 
 
 def test_the_short_way_to_the_best_query_gives_the_masks_of_the_long_way(system, video):
-    network, size = system.network, (HEIGHT, WIDTH)
-    with torch.no_grad():
-        sight = network.look(prepare(video[:3], size)[None])
-        sentences = network.read(*pad_tokens(SENTENCES, TINY.text.pad_id))
-        short, whole = network.answer(sight, sentences, [size]), network(sight, sentences, [size] * 2)
-        rows = torch.arange(2)
-        torch.testing.assert_close(short.masks, whole.masks[rows, :, short.query], rtol=1e-4, atol=1e-3)
-        torch.testing.assert_close(short.scores, whole.logits.sigmoid().mean(1).amax(-1))
+    sentence_systems.short_way_is_the_long_way(system, video[:3])
 
 
 def test_clips_are_answered_one_by_one_and_windows_end_at_cuts(system, video):
@@ -177,7 +161,7 @@ def test_the_fast_ways_of_a_cpu_give_what_the_plain_ways_give(padded):
 
     def run():
         sight = network.look(frames, hidden if padded else None)
-        sentences = network.read(*pad_tokens(SENTENCES, TINY.text.pad_id))
+        sentences = read(network)
         found = network(sight, sentences, sizes)
         return found.masks, found.logits, found.boxes, network.answer(sight, sentences, sizes).masks
 

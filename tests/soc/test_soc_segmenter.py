@@ -7,21 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests import sentence_systems
+from tests.drawn_clips import HEIGHT, WIDTH, draw_clip
 from tests.parity.weights import shapes_of
-from tests.referformer.tiny import HEIGHT, SENTENCES, WIDTH, draw_clip, soft
+from tests.sentence_systems import PHRASES, SENTENCES, SMALL, soft
 from tests.soc.tiny import TINY, tiny_network
 
 from singleout.errors import InputError
-from singleout.nn.text.tokens import pad_tokens
-from singleout.prompts import Phrase
-from singleout.referring.pictures import picture_masks, prepare
+from singleout.referring.pictures import picture_masks
 from singleout.systems.catalog import find_system, system_names
 from singleout.systems.soc import SYSTEM
 from singleout.systems.soc.inference import Soc
 
 LISTINGS = sorted((Path(__file__).parents[1] / "goldens" / "soc").glob("keys-*.json"))
-PHRASES = [Phrase("the round thing"), Phrase("the square")]
-SMALL = {"token_ids": SENTENCES, "size": HEIGHT}
 
 
 @pytest.fixture(scope="module")
@@ -34,61 +32,31 @@ def video() -> np.ndarray:
     return draw_clip(4, num_frames=5).frames
 
 
-def seen(system, video):
-    network, size = system.network, (HEIGHT, WIDTH)
-    sight = network.look(prepare(video, size)[None])
-    return network, sight, network.read(*pad_tokens(SENTENCES, TINY.text.pad_id)), [size]
-
-
 def test_many_sentences_share_the_frames_and_answer_as_each_does_alone(system, video):
-    together = soft(system, video, PHRASES, **SMALL)
-    for place, phrase in enumerate(PHRASES):
-        alone = soft(system, video, [phrase], token_ids=SENTENCES[place : place + 1], size=HEIGHT)
-        np.testing.assert_allclose(together[:, place], alone[:, 0], atol=1e-4)
+    sentence_systems.sentences_answer_as_alone(system, video)
 
 
 def test_the_parts_that_frames_go_through_in_make_no_difference(system, video):
-    answers = []
-    for rows in (1, 3, 100):
-        system.network.rows_at_once = rows
-        answers.append(soft(system, video, PHRASES, mode="whole", **SMALL))
-    del system.network.rows_at_once
-    np.testing.assert_allclose(answers[1], answers[0], atol=1e-4)
-    np.testing.assert_allclose(answers[2], answers[0], atol=1e-4)
+    sentence_systems.parts_make_no_difference(system, video)
 
 
-@torch.no_grad()
 def test_the_short_way_to_the_best_query_gives_the_masks_of_the_long_way(system, video):
-    network, sight, sentences, sizes = seen(system, video[:3])
-    short, whole = network.answer(sight, sentences, sizes), network(sight, sentences, sizes * 2)
-    rows = torch.arange(2)
-    torch.testing.assert_close(short.masks, whole.masks[rows, :, short.query], rtol=1e-4, atol=1e-3)
-    torch.testing.assert_close(short.scores, whole.logits.sigmoid().mean(1).amax(-1))
+    _, whole = sentence_systems.short_way_is_the_long_way(system, video[:3])
     assert not whole.earlier, "evaluation has one layer of outputs"
     assert whole.contrast is None, "what only training looks at is not computed"
 
 
-@torch.no_grad()
 def test_evaluation_mixes_the_first_layer_with_the_last_unless_it_is_corrected(system, video):
-    network, sight, sentences, sizes = seen(system, video[:3])
-    layers = network(sight, sentences, sizes * 2, every_layer=True)
-    corrected = network.answer(sight, sentences, sizes, corrected=True)
-    published = network.answer(sight, sentences, sizes)
-    torch.testing.assert_close(corrected.boxes, layers.boxes)
+    published, corrected, layers = sentence_systems.correcting_changes_masks(system, video)
     torch.testing.assert_close(corrected.logits, layers.logits)
     # Neither layer of training: the first layer's heads and queries, the video's queries of the last.
     for layer in (layers, layers.earlier[0]):
         assert (published.logits - layer.logits).abs().max() > 1e-4
-    found = soft(system, video, PHRASES, **SMALL), soft(system, video, PHRASES, corrected=True, **SMALL)
-    assert np.abs(found[0] - found[1]).max() > 1e-4
 
 
 def test_what_a_frame_says_depends_on_all_frames(system, video):
-    """The backbone and the queries see the whole video, so another end changes the beginning."""
-    other = video.copy()
-    other[-1] = 0
-    first, second = (soft(system, frames, PHRASES, mode="whole", **SMALL)[0] for frames in (video, other))
-    assert np.abs(first - second).max() > 1e-4
+    """The backbone and the queries see the whole video."""
+    sentence_systems.all_frames_count(system, video)
 
 
 def test_soft_answers_are_the_masks_before_the_threshold_with_a_score_for_each_frame(system, video):

@@ -6,32 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.referformer.tiny import HEIGHT, SENTENCES, WIDTH, draw_clip
+from tests.sentence_systems import TARGETS, step, videos_of_a_batch_are_apart
 from tests.soc.tiny import TINY, tiny_network
 
 from singleout.nn.referring.values import Contrast, Predictions
-from singleout.nn.text.tokens import pad_tokens
-from singleout.referring.pictures import prepare
 from singleout.systems.soc.losses import WEIGHTS, Target, losses_of, total
-from singleout.systems.soc.network import SocNetwork
-
-SIZES = [(HEIGHT, WIDTH)] * 2
-CLIPS = [draw_clip(2), draw_clip(3)]
-TARGETS = [
-    Target(
-        torch.from_numpy(clip.masks),
-        torch.from_numpy(clip.boxes),
-        torch.ones(len(clip.masks), dtype=torch.bool),
-        torch.zeros(len(clip.masks), dtype=torch.int64),
-    )
-    for clip in CLIPS
-]
-
-
-def step(network: SocNetwork, videos: list[int], *, every_layer: bool = True) -> Predictions:
-    frames = torch.stack([prepare(CLIPS[video].frames, (HEIGHT, WIDTH)) for video in videos])
-    sentences = network.read(*pad_tokens([SENTENCES[video] for video in videos], TINY.text.pad_id))
-    return network(network.look(frames), sentences, [SIZES[video] for video in videos], every_layer=every_layer)
 
 
 def test_the_losses_fall_and_train_every_part():
@@ -39,7 +18,7 @@ def test_the_losses_fall_and_train_every_part():
     optimiser = torch.optim.AdamW(network.parameters(), lr=5e-4)
     seen = []
     for _ in range(8):
-        found = step(network, [0, 1])
+        found = step(network)
         assert len(found.earlier) == TINY.decoder_layers - 1
         losses, queries = losses_of(found, TARGETS, num_masks=6)
         assert losses.keys() == {f"{name}{layer}" for name in WEIGHTS for layer in ("", "_0")}
@@ -56,15 +35,10 @@ def test_the_losses_fall_and_train_every_part():
             assert parameter.grad.abs().sum() > 0, name
 
 
-@torch.no_grad()
 def test_videos_of_a_batch_are_mixed_as_published_unless_asked_otherwise():
-    mixing, apart = tiny_network(), tiny_network(replace(TINY, mixes_videos=False))
-    single = [step(mixing, [video]) for video in (0, 1)]
-    both, mixed = step(apart, [0, 1]), step(mixing, [0, 1])
-    for video, alone in enumerate(single):
-        torch.testing.assert_close(both.logits[video], alone.logits[0], rtol=1e-3, atol=1e-4)
-        torch.testing.assert_close(both.boxes[video], alone.boxes[0], rtol=1e-3, atol=1e-4)
-    assert (mixed.logits - both.logits).abs().max() > 1e-3
+    both = videos_of_a_batch_are_apart(tiny_network(replace(TINY, mixes_videos=False)))
+    with torch.no_grad():
+        assert (step(tiny_network()).logits - both.logits).abs().max() > 1e-3
 
 
 def drawn(seed: int, time: int = 3) -> tuple[Predictions, Target]:

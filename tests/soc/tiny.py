@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from tests.referformer.tiny import TINY as REFERFORMER
+from tests.sentence_systems import move_boxes
 
 from singleout.nn.backbones.swin import SwinConfig
-from singleout.nn.mlp import MLP
 from singleout.systems.soc.config import SocConfig
 from singleout.systems.soc.network import SocNetwork
 
@@ -26,10 +26,8 @@ TINY = SocConfig(
 
 
 def tiny_network(config: SocConfig = TINY, seed: int = 0) -> SocNetwork:
-    """Random weights, the same for the same seed; boxes move from layer to layer, which at the start they do not."""
+    """Random weights, the same for the same seed; boxes move."""
     torch.manual_seed(seed)
     network = SocNetwork(config).eval()
-    for head in network.box_heads:
-        assert isinstance(head, MLP)
-        torch.nn.init.normal_(head.layers[-1].weight, std=0.1)  # type: ignore[arg-type]
+    move_boxes(network)
     return network
