@@ -86,6 +86,17 @@ def test_no_proposal_kept_says_what_to_lower(segmenter, picture):
     assert segmenter.segment(picture, NAMES, mask_threshold=1.0, rule="ensemble").ids
 
 
+def test_bfloat16_says_nearly_the_same(segmenter, picture):
+    with torch.inference_mode():
+        rows, seen = segmenter.rows(NAMES), look(segmenter.network, picture[0], 64, 128)
+        found = []
+        for precision in ("float32", "bfloat16", "float32"):
+            rules = Options(rule="ensemble", precision=precision).rules(segmenter.network.config)
+            found.append(ask_clip(segmenter.network.clip.images, seen.picture, seen.shares, rows, rules)[1])
+    assert 0 < (found[1] - found[0]).abs().max() < 3, "of 100 times a cosine"
+    assert torch.equal(found[2], found[0])
+
+
 def test_frames_are_seen_one_by_one(segmenter, picture):
     other = 255 - picture
     both = segmenter.segment(np.concatenate([picture, other]), NAMES)
@@ -112,6 +123,7 @@ def test_published_settings_are_those_of_each_data_set(segmenter):
         ({"weight": 0.5}, "rule demo goes by CLIP alone"),
         ({"regions_at_once": 0}, "expected a whole number from 1 on"),
         ({"fill": "white"}, "expected mean or zero"),
+        ({"precision": "half"}, "expected float32 or bfloat16"),
         ({"expand": 0}, "expected a number above 0"),
         ({"mask_prompts": "yes"}, "expected true or false"),
         ({"colour": 1}, "has no option 'colour'"),
