@@ -55,12 +55,18 @@ def read_videos(
     truth: a folder of true masks that does not belong to the data set. Raises InputError as the readers of `data`.
     """
     chosen = split or pipeline.split
-    if pipeline.layout == "mevis":
-        if truth is not None:
-            raise InputError("--truth means nothing for mevis, whose masks are part of the data set: leave it out")
-        videos = referring.read_mevis(root, split=chosen or "valid_u")
-    else:
-        videos = referring.read_ref_ytvos(root, split=chosen or "valid", truth=truth)
+    if pipeline.layout == "mevis" and truth is not None:
+        raise InputError("--truth means nothing for mevis, whose masks are part of the data set: leave it out")
+    try:
+        if pipeline.layout == "mevis":
+            videos = referring.read_mevis(root, split=chosen or "valid_u")
+        else:
+            videos = referring.read_ref_ytvos(root, split=chosen or "valid", truth=truth)
+    except InputError as error:
+        if split is None and pipeline.split:
+            hint = f"{pipeline.source} asks for the split {pipeline.split}, --split NAME for another one"
+            raise InputError(f"{error}; {hint}") from error
+        raise
     empty = [video for video in videos if not video.frame_names or not video.sentences]
     if empty or not videos:
         what = f"video {empty[0].name} without frames or sentences" if empty else "no videos"

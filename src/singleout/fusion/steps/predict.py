@@ -53,7 +53,9 @@ class PredictStep(ModelStep):
 
     def about(self) -> str:
         """See `Step`."""
-        return f"predictions of {self.model.model}"
+        # Members are often one model with other options.
+        said = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in self.model.options.items())
+        return f"predictions of {self.model.model}{f' ({said})' if said else ''}"
 
     def settings(self, tools: Tools) -> Mapping[str, Any]:
         """See `Step`."""
