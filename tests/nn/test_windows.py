@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from singleout.nn.backbones.swin import Swin, SwinConfig
-from singleout.nn.backbones.windows import Axes, WindowAttention, WindowBlock, relative_index
+from singleout.nn.backbones.window_rows import Axes
+from singleout.nn.backbones.windows import WindowAttention, WindowBlock, relative_index
 
 
 def defined(attention: WindowAttention, x: Tensor, window: Axes, shift: Axes) -> Tensor:

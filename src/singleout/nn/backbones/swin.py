@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from singleout.nn.backbones.windows import Axes, WindowBlock
+from singleout.nn.backbones.window_rows import Axes
+from singleout.nn.backbones.windows import WindowBlock
 
 
 @dataclass(frozen=True)
