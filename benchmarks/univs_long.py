@@ -84,8 +84,8 @@ def network_of(variant: str, num_queries: int | None) -> UniVSNetwork:
     torch.manual_seed(0)
     config = VARIANTS[variant]
     network = UniVSNetwork(replace(config, num_queries=num_queries or config.num_queries)).eval().requires_grad_(False)
-    network.pixel_decoder.mask_features.weight *= 40
-    network.decoder.query_features *= 5
+    network.pixel_decoder.mask_features.weight.mul_(40)
+    network.decoder.query_features.mul_(5)
     return network
 
 

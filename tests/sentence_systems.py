@@ -64,7 +64,8 @@ def step(network: ReferringNetwork, videos: Sequence[int] = (0, 1), *, every_lay
     """What is said of clips in one batch, each with its sentence."""
     frames = torch.stack([prepare(CLIPS[video].frames, SIZE) for video in videos])
     sentences = read(network, [SENTENCES[video] for video in videos])
-    return network(network.look(frames), sentences, [SIZE] * len(videos), every_layer=every_layer)
+    found: Predictions = network(network.look(frames), sentences, [SIZE] * len(videos), every_layer=every_layer)
+    return found
 
 
 def sentences_answer_as_alone(system: SentenceSegmenter, video: np.ndarray) -> None:
