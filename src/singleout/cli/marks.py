@@ -47,6 +47,14 @@ class Marks:
     boxes: tuple[Box, ...] = ()
     clicks: tuple[Click, ...] = ()
 
+    def require(self) -> None:
+        """Raise InputError where nothing is asked."""
+        if not any((self.phrases, self.names, self.masks, self.boxes, self.clicks)):
+            raise InputError(
+                'nothing to look for: give --say "the white dog", --names dog,car, --mask 0:first.png, '
+                "--box 0:left,top,right,bottom or --point 0:x,y"
+            )
+
     def prompts(self, video: Video, original_size: tuple[int, int]) -> list[Prompt]:
         """The prompts for one opened video. original_size: (height, width) of the file.
 
@@ -68,18 +76,8 @@ def read_marks(
     mask: Sequence[str],
     box: Sequence[str],
     point: Sequence[str],
-    *,
-    needed: bool = True,
 ) -> Marks:
-    """Parse the values of the prompt options; mask pictures are read here. Raises InputError for what is unclear.
-
-    needed: False where videos bring sentences of their own.
-    """
-    if needed and not any((say, names, mask, box, point)):
-        raise InputError(
-            'nothing to look for: give --say "the white dog", --names dog,car, --mask 0:first.png, '
-            "--box 0:left,top,right,bottom or --point 0:x,y"
-        )
+    """Parse the values of the prompt options; mask pictures are read here. Raises InputError for what is unclear."""
     categories = Categories(",".join(names)).names if names else ()
     clicks = tuple(read_click(text) for text in point)
     boxes = tuple(read_box(text) for text in box)

@@ -19,7 +19,6 @@ stay as they are. It must be one that can say what a given mask shows, such as o
 """
 EXAMPLES = """\
 examples:
-  singleout segment street.mp4 --names vehicle,person --model univs/swin-l --out out/
   singleout rename out/ street.mp4 --names "tram,van,cyclist" --model ovseg/swin-b --out named/
   singleout rename out/tracks.json street.mp4 --names tram,van --model ovseg/r101c --frames 4 --out named/
 """

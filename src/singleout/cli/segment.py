@@ -148,9 +148,13 @@ def run(args: argparse.Namespace) -> int:
     for option in ("every", "resize"):
         if getattr(args, option) is not None and getattr(args, option) < 1:
             raise InputError(f"--{option} {getattr(args, option)}: expected 1 or more")
+    marks = read_marks(args.say, args.names, args.mask, args.box, args.point)
+    if not any(Path(given).expanduser().is_dir() for given in args.video):
+        # Only a folder may bring sentences of its own, which is known when it was read.
+        marks.require()
     inputs = find_inputs(args.video)
-    silent = not all(one.sentences for one in inputs)
-    marks = read_marks(args.say, args.names, args.mask, args.box, args.point, needed=silent)
+    if not all(one.sentences for one in inputs):
+        marks.require()
     videos = [one.path for one in inputs]
     _refuse_input_as_output(args)
     folders = own_folders(Path(args.out), videos)
