@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from tests.univs.learning import tiny_network
 from torch import Tensor
@@ -21,6 +22,15 @@ def sharp_network() -> UniVSNetwork:
     network.pixel_decoder.mask_features.weight *= 40
     network.decoder.query_features *= 5
     return network
+
+
+def red_square(num_frames: int) -> np.ndarray:
+    """A square that moves to the right over noise: (num_frames, 60, 90, 3) uint8."""
+    dice = np.random.default_rng(0)
+    pictures = np.full((num_frames, 60, 90, 3), 90, np.uint8) + dice.integers(0, 30, (num_frames, 60, 90, 3), np.uint8)
+    for number, picture in enumerate(pictures):
+        picture[10:40, 5 + 5 * number : 30 + 5 * number] = (230, 40, 40)
+    return pictures
 
 
 class LetterWords:

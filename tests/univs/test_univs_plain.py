@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import itertools
 
-import numpy as np
 import pytest
 import torch
-from tests.univs.sharp import LetterWords, sharp_network
+from tests.univs.sharp import LetterWords, red_square
 from torch.nn import functional as F
 
 from singleout.errors import InputError
 from singleout.media import Video
-from singleout.prompts import Mask, Phrase
+from singleout.prompts import Phrase
 from singleout.systems.univs.clip_memory import MemoryTracker
 from singleout.systems.univs.clips import read_clips
 from singleout.systems.univs.contest import contest, segments_of
 from singleout.systems.univs.geometry import Geometry
 from singleout.systems.univs.heard import Heard, by_both
-from singleout.systems.univs.inference import UniVS
 from singleout.systems.univs.minvis import QueryTracker
 from singleout.systems.univs.panoptic import Segments
 from singleout.systems.univs.picture_votes import PictureVotes
@@ -31,24 +29,8 @@ LENGTH = 3
 
 
 @pytest.fixture(scope="module")
-def system():
-    return UniVS(sharp_network(), name="univs/tiny", words=LetterWords())
-
-
-@pytest.fixture(scope="module")
 def frames():
-    dice = np.random.default_rng(0)
-    pictures = np.full((12, 60, 90, 3), 90, np.uint8) + dice.integers(0, 30, (12, 60, 90, 3), np.uint8)
-    for number, picture in enumerate(pictures):
-        picture[10:40, 5 + 5 * number : 30 + 5 * number] = (230, 40, 40)
-    return pictures
-
-
-@pytest.fixture(scope="module")
-def mask():
-    ids = np.zeros((60, 90), np.int32)
-    ids[10:40, 5:30] = 4
-    return Mask(ids)
+    return red_square(12)
 
 
 @pytest.fixture(scope="module")

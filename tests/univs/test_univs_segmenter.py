@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.univs.sharp import LetterWords, sharp_network
+from tests.univs.sharp import red_square
 
 from singleout.errors import InputError
 from singleout.media import Video
@@ -18,24 +18,8 @@ NAMES = ["cat", "dog", "wall", "sky"]
 
 
 @pytest.fixture(scope="module")
-def system():
-    return UniVS(sharp_network(), name="univs/tiny", words=LetterWords())
-
-
-@pytest.fixture(scope="module")
 def frames():
-    dice = np.random.default_rng(0)
-    pictures = np.full((7, 60, 90, 3), 90, np.uint8) + dice.integers(0, 30, (7, 60, 90, 3), np.uint8)
-    for number, picture in enumerate(pictures):
-        picture[10:40, 5 + 5 * number : 30 + 5 * number] = (230, 40, 40)
-    return pictures
-
-
-@pytest.fixture(scope="module")
-def mask():
-    ids = np.zeros((60, 90), np.int32)
-    ids[10:40, 5:30] = 4
-    return Mask(ids)
+    return red_square(7)
 
 
 def test_instances_are_named(system, frames):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from collections.abc import Sequence
@@ -90,6 +91,21 @@ def read_time(text: str, option: str) -> float:
     if not found:
         raise InputError(f"{option} {text!r}: expected seconds or minutes:seconds, for example 12.5 or 1:05")
     return 3600 * int(found["hours"] or 0) + 60 * int(found["minutes"] or 0) + float(found["seconds"])
+
+
+def read_cut(args: argparse.Namespace) -> dict[str, Any]:
+    """What of a video is wanted, as keywords of `Video`, from ``--start``, ``--end``, ``--every`` and ``--resize``.
+
+    Raises InputError for a time that is none, and for numbers below 1.
+    """
+    start, end = (
+        None if text is None else read_time(text, option)
+        for text, option in ((args.start, "--start"), (args.end, "--end"))
+    )
+    for option in ("every", "resize"):
+        if getattr(args, option) is not None and getattr(args, option) < 1:
+            raise InputError(f"--{option} {getattr(args, option)}: expected 1 or more")
+    return {"start": start, "end": end, "every": args.every, "resize": args.resize}
 
 
 def read_options(given: Sequence[str]) -> dict[str, Any]:

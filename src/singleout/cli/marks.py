@@ -71,11 +71,7 @@ class Marks:
 
 
 def read_marks(
-    say: Sequence[str],
-    names: Sequence[str],
-    mask: Sequence[str],
-    box: Sequence[str],
-    point: Sequence[str],
+    say: Sequence[str], names: Sequence[str], mask: Sequence[str], box: Sequence[str], point: Sequence[str]
 ) -> Marks:
     """Parse the values of the prompt options; mask pictures are read here. Raises InputError for what is unclear."""
     categories = Categories(",".join(names)).names if names else ()

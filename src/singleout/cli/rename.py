@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from singleout.cli.inputs import find_videos, read_options, read_time
+from singleout.cli.inputs import find_videos, read_cut, read_options
 from singleout.cli.progress import Progress
 from singleout.errors import InputError
 
@@ -59,9 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from singleout.runs.segmenting import TRACKS_FILE
     from singleout.zoo import load
 
-    for option in ("every", "resize"):
-        if getattr(args, option) is not None and getattr(args, option) < 1:
-            raise InputError(f"--{option} {getattr(args, option)}: expected 1 or more")
+    cut = read_cut(args)
     if args.frames < 1:
         raise InputError(f"--frames {args.frames}: expected 1 or more")
     names = [name for given in args.names for name in Categories(given).names]
@@ -76,9 +74,7 @@ def run(args: argparse.Namespace) -> int:
     videos = find_videos([args.video])
     if len(videos) != 1:
         raise InputError(f"{args.video} holds {len(videos)} videos: name the one that the run was made from")
-    start = None if args.start is None else read_time(args.start, "--start")
-    end = None if args.end is None else read_time(args.end, "--end")
-    with Video(videos[0], start=start, end=end, every=args.every, resize=args.resize) as video:
+    with Video(videos[0], **cut) as video:
         model = load(args.model, weights=args.weights)
         if not isinstance(model, Namer):
             raise InputError(f"{model.name} cannot say what a given mask shows: take a model that can, ovseg/swin-b")

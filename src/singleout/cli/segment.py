@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from singleout.cli.inputs import find_inputs, own_folders, read_options, read_time
+from singleout.cli.inputs import find_inputs, own_folders, read_cut, read_options
 from singleout.cli.marks import Marks, read_marks
 from singleout.cli.progress import Progress
 from singleout.cli.stopping import StopRequest
@@ -131,8 +131,7 @@ class _Ask:
     args: argparse.Namespace
     marks: Marks
     wanted: Wanted
-    start: float | None
-    end: float | None
+    cut: dict[str, Any]
     stop: StopRequest
 
 
@@ -143,11 +142,7 @@ def run(args: argparse.Namespace) -> int:
     from singleout.runs.segmenting import StoppedError
 
     wanted = Wanted.parse(args.formats, args.cutout, overlay=not args.no_overlay)
-    start = None if args.start is None else read_time(args.start, "--start")
-    end = None if args.end is None else read_time(args.end, "--end")
-    for option in ("every", "resize"):
-        if getattr(args, option) is not None and getattr(args, option) < 1:
-            raise InputError(f"--{option} {getattr(args, option)}: expected 1 or more")
+    cut = read_cut(args)
     marks = read_marks(args.say, args.names, args.mask, args.box, args.point)
     if not any(Path(given).expanduser().is_dir() for given in args.video):
         # Only a folder may bring sentences of its own, which is known when it was read.
@@ -167,7 +162,7 @@ def run(args: argparse.Namespace) -> int:
         for one, folder in zip(inputs, folders, strict=True):
             path = one.path
             phrases = (*marks.phrases, *(Phrase(text) for text in one.sentences))
-            ask = _Ask(args, replace(marks, phrases=phrases), wanted, start, end, stop)
+            ask = _Ask(args, replace(marks, phrases=phrases), wanted, cut, stop)
             summary: dict[str, Any] = {"video": str(path), "out": str(folder)}
             try:
                 summary |= _run_one(ask, path, folder, models)
@@ -276,14 +271,7 @@ def _run_one(ask: _Ask, path: Path, out: Path, models: _Models) -> dict[str, Any
 
     began = time.monotonic()
     args = ask.args
-    with Video(
-        path,
-        start=ask.start,
-        end=ask.end,
-        every=args.every,
-        resize=args.resize,
-        tolerate_damage=args.tolerate_damage,
-    ) as video:
+    with Video(path, **ask.cut, tolerate_damage=args.tolerate_damage) as video:
         if video.damage:
             _say(f"{path}: {video.damage}")
         ask.wanted.check(video, out)
